@@ -1,11 +1,16 @@
 //! The contract between terminals, gateways and nodes, and the identifiers all of them share.
 //!
+//! [`ids`], [`ring`] and [`shard_map`] are pure; [`status`] is the table of errors.
 //! Generated messages live in [`v1`], [`admin`], [`internal`] and [`storage`]; they stop at the border
 //! of each service. Deliberately absent: sockets, clocks, storage.
 
 #![forbid(unsafe_code)]
 
+pub mod ids;
 mod redact;
+pub mod ring;
+pub mod shard_map;
+pub mod status;
 
 /// Generated code, nested as the packages are: messages refer to each other by relative path.
 #[allow(
@@ -42,5 +47,4 @@ pub use quorate::storage::v1 as storage;
 pub use quorate::v1;
 
 /// The encoded `FileDescriptorSet` of every file here, for server reflection.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,1 +1,1 @@
-
+//! What tests, chaos runs and benchmarks share.

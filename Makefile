@@ -1,0 +1,36 @@
+# Quorate. `make` alone lists the targets.
+#
+# One target directory for every clone of this user, and one profile for everything, so that RocksDB
+# (some twenty CPU minutes) is compiled once.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/target
+
+QUORATE := $(CARGO_TARGET_DIR)/release/quorate
+DEMO_DIR ?= quorate-demo
+
+.PHONY: help demo test bench build deps clean-demo
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: build ## build, then start a cluster of real processes on loopback
+	@exec $(QUORATE) demo --dir $(DEMO_DIR) $(DEMO_FLAGS)
+
+test: deps ## everything that CI runs: formatting, clippy, all tests
+	@.ci/test
+
+bench: build ## measure a cluster on this machine; writes docs/bench/
+	@cargo bench --locked --profile release --bench cluster -- $(BENCH_FLAGS)
+
+build: deps ## build the `quorate` program
+	@cargo build --release --locked --bin quorate
+
+deps: ## install what the build needs beyond Rust, where it is missing
+	@deploy/install-build-deps.sh
+
+clean-demo: ## delete the demo's data
+	@rm -rf -- $(DEMO_DIR)
+	@echo "removed $(DEMO_DIR)"

@@ -15,6 +15,10 @@ const FILES: [&str; 8] = [
     "quorate/storage/v1/system.proto",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Cargo tells a build script where to write through the environment"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=quorate");
     let descriptors = protox::compile(FILES, ["."])?;

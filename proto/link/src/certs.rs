@@ -23,6 +23,9 @@ use crate::{
 /// The name that every gateway's certificate carries.
 pub const GATEWAY_SERVER_NAME: &str = "gateway.quorate.internal";
 
+/// The name that every node's certificate carries: for those who know an address and not yet whose it is.
+pub const NODE_SERVER_NAME: &str = "node.quorate.internal";
+
 /// The name that the certificate of this node carries, whatever address it listens on.
 pub fn node_server_name(node: NodeId) -> String {
     format!("node-{}.quorate.internal", node.get())
@@ -138,7 +141,11 @@ impl CertificateAuthority {
         params.subject_alt_names = vec![SanType::URI(role.uri(&self.cluster_id).try_into()?)];
         let mut serves = true;
         match role {
-            Role::Node(id) => params.subject_alt_names.push(name(&node_server_name(*id))?),
+            Role::Node(id) => {
+                for fixed in [&*node_server_name(*id), NODE_SERVER_NAME] {
+                    params.subject_alt_names.push(name(fixed)?);
+                }
+            }
             Role::Gateway(_) => {
                 for fixed in [GATEWAY_SERVER_NAME, "localhost", "127.0.0.1", "::1"] {
                     params.subject_alt_names.push(name(fixed)?);

@@ -194,7 +194,7 @@ struct SystemClock {
 
 impl SystemClock {
     fn new() -> SystemClock {
-        #[allow(
+        #[expect(
             clippy::disallowed_methods,
             reason = "the one door to the monotonic clock"
         )]
@@ -205,7 +205,7 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn unix_ms(&self) -> i64 {
-        #[allow(clippy::disallowed_methods, reason = "the one door to the wall clock")]
+        #[expect(clippy::disallowed_methods, reason = "the one door to the wall clock")]
         let now = SystemTime::now();
         // A clock before 1970 reads as 1970; nothing here can work then, and nothing breaks.
         let since = now
@@ -219,7 +219,7 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        #[allow(clippy::disallowed_methods, reason = "the one door to timers")]
+        #[expect(clippy::disallowed_methods, reason = "the one door to timers")]
         let sleep = tokio::time::sleep(duration);
         sleep.boxed()
     }
@@ -231,7 +231,7 @@ struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) {
         use rand::Rng as _;
-        #[allow(
+        #[expect(
             clippy::disallowed_methods,
             reason = "the one door to the random generator"
         )]
@@ -256,7 +256,7 @@ impl Drop for LossReport {
 impl Spawner for TokioSpawner {
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> TaskHandle {
         let (task, handle) = prepare(future);
-        #[allow(clippy::disallowed_methods, reason = "the one door to tasks")]
+        #[expect(clippy::disallowed_methods, reason = "the one door to tasks")]
         let _detached = tokio::spawn(async move {
             let _report = LossReport(name);
             task.await;

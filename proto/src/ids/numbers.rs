@@ -11,6 +11,12 @@ macro_rules! number_id {
         pub struct $name(pub $inner);
 
         impl $name {
+            /// Wraps the number.
+            #[must_use]
+            pub const fn new(number: $inner) -> Self {
+                Self(number)
+            }
+
             /// The number itself.
             #[must_use]
             pub const fn get(self) -> $inner {
@@ -56,6 +62,13 @@ impl ShardId {
     #[must_use]
     pub const fn is_system(self) -> bool {
         self.0 == Self::SYSTEM.0
+    }
+}
+
+impl Default for Epoch {
+    /// No range adopted yet.
+    fn default() -> Self {
+        Self(0)
     }
 }
 

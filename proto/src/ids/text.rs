@@ -122,6 +122,10 @@ text_id! {
     /// A ration program: 1 to 32 lower-case ASCII letters, digits and hyphens.
     ProgramId, 32, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
+text_id! {
+    /// One dated version of a program's rule: 1 to 32 ASCII letters, digits, hyphens and dots.
+    RuleId, 32, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
+}
 
 /// Why a text is not the identifier it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -1,0 +1,192 @@
+//! What a node is told: about the cluster, identical everywhere, and about itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use quorate_link::tls::TlsMaterial;
+use quorate_proto::ids::NodeId;
+use sha2::{Digest as _, Sha256};
+
+use crate::storage::StorageTuning;
+
+/// Replicas of every group.
+pub const REPLICAS: usize = 3;
+
+/// Shards a cluster may start with; more come from splitting.
+pub const SHARDS_MAX: u32 = 256;
+
+/// The cluster's configuration: the same on every node, checked at joining by its fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Lower-case letters, digits and '-'.
+    pub cluster_id: String,
+    /// Data shards at the start.
+    pub shards: u32,
+    /// The nodes of the first start. The first three by id hold the system shard.
+    pub initial_nodes: Vec<InitialNode>,
+}
+
+/// One node of the first start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitialNode {
+    /// Never reused for another machine.
+    pub node_id: NodeId,
+    /// `host:port` at which the other nodes and the gateways reach it.
+    pub address: String,
+    /// Failure domain; replicas of a group are spread over zones.
+    pub zone: String,
+}
+
+/// Why a cluster configuration cannot be used.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ClusterConfigError {
+    /// Too few nodes for three replicas.
+    #[error("initial_nodes names {0} nodes, but every shard needs {REPLICAS}")]
+    TooFewNodes(usize),
+    /// The same id twice.
+    #[error("node id {0} appears twice in initial_nodes")]
+    NodeTwice(NodeId),
+    /// Node ids start at 1.
+    #[error("node id 0 is not allowed")]
+    NodeZero,
+    /// No shards, or too many.
+    #[error("shards is {0}, but must be from 1 to {SHARDS_MAX}")]
+    Shards(u32),
+    /// An id that cannot stand in a certificate.
+    #[error("cluster_id {0:?} must be 1 to 32 lower-case letters, digits or '-'")]
+    ClusterId(String),
+}
+
+impl ClusterConfig {
+    /// Checks the configuration as a whole.
+    ///
+    /// # Errors
+    /// The first law it breaks.
+    pub fn validate(&self) -> Result<(), ClusterConfigError> {
+        if !quorate_link::identity::is_cluster_id(&self.cluster_id) {
+            return Err(ClusterConfigError::ClusterId(self.cluster_id.clone()));
+        }
+        if self.shards == 0 || self.shards > SHARDS_MAX {
+            return Err(ClusterConfigError::Shards(self.shards));
+        }
+        if self.initial_nodes.len() < REPLICAS {
+            return Err(ClusterConfigError::TooFewNodes(self.initial_nodes.len()));
+        }
+        let founders = self.sorted_nodes();
+        for pair in founders.windows(2) {
+            if pair[0].node_id == pair[1].node_id {
+                return Err(ClusterConfigError::NodeTwice(pair[0].node_id));
+            }
+        }
+        if founders[0].node_id == NodeId::new(0) {
+            return Err(ClusterConfigError::NodeZero);
+        }
+        Ok(())
+    }
+
+    /// Hex SHA-256 over what must be the same everywhere. Addresses may change and are left out.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut text = format!("quorate cluster 1\n{}\n{}\n", self.cluster_id, self.shards);
+        for node in self.sorted_nodes() {
+            text.push_str(&format!("{}\n", node.node_id.get()));
+        }
+        Sha256::digest(text.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The nodes that hold the system shard from the first start.
+    pub(crate) fn founders(&self) -> Vec<&InitialNode> {
+        let mut nodes = self.sorted_nodes();
+        nodes.truncate(REPLICAS);
+        nodes
+    }
+
+    fn sorted_nodes(&self) -> Vec<&InitialNode> {
+        let mut nodes: Vec<&InitialNode> = self.initial_nodes.iter().collect();
+        nodes.sort_by_key(|node| node.node_id);
+        nodes
+    }
+}
+
+/// The process's configuration.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// The cluster this node belongs to.
+    pub cluster: ClusterConfig,
+    /// Which of its nodes this is.
+    pub node_id: NodeId,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// `host:port` told to others.
+    pub advertise: String,
+    /// Failure domain.
+    pub zone: String,
+    /// Everything durable lives below this directory.
+    pub data_dir: PathBuf,
+    /// True on the very first start of the cluster only: an empty disk then founds it. False afterwards:
+    /// an empty disk then means that this node lost it, and joins as a replacement.
+    pub bootstrap: bool,
+    /// Certificate, key and the cluster's authority.
+    pub tls: TlsMaterial,
+    /// Buffer sizes.
+    pub storage: StorageTuning,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(ids: &[u64]) -> ClusterConfig {
+        ClusterConfig {
+            cluster_id: "demo".to_owned(),
+            shards: 8,
+            initial_nodes: ids
+                .iter()
+                .map(|id| InitialNode {
+                    node_id: NodeId::new(*id),
+                    address: format!("127.0.0.1:{}", 9000 + id),
+                    zone: "a".to_owned(),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn each_law_is_named() {
+        assert_eq!(cluster(&[1, 2, 3]).validate(), Ok(()));
+        assert_eq!(
+            cluster(&[1, 2]).validate(),
+            Err(ClusterConfigError::TooFewNodes(2))
+        );
+        assert_eq!(
+            cluster(&[1, 2, 2]).validate(),
+            Err(ClusterConfigError::NodeTwice(NodeId::new(2)))
+        );
+        assert_eq!(
+            cluster(&[0, 1, 2]).validate(),
+            Err(ClusterConfigError::NodeZero)
+        );
+        let no_shards = ClusterConfig {
+            shards: 0,
+            ..cluster(&[1, 2, 3])
+        };
+        assert_eq!(no_shards.validate(), Err(ClusterConfigError::Shards(0)));
+    }
+
+    #[test]
+    fn the_fingerprint_ignores_order_and_addresses_only() {
+        let ordered = cluster(&[1, 2, 3]).fingerprint();
+        let mut moved = cluster(&[3, 1, 2]);
+        moved.initial_nodes[0].address = "10.0.0.1:1".to_owned();
+        assert_eq!(moved.fingerprint(), ordered);
+        let more_shards = ClusterConfig {
+            shards: 9,
+            ..cluster(&[1, 2, 3])
+        };
+        assert_ne!(more_shards.fingerprint(), ordered);
+        assert_ne!(cluster(&[1, 2, 4]).fingerprint(), ordered);
+    }
+}

@@ -1,0 +1,130 @@
+//! Every bound of a node, with its reason.
+
+use std::time::Duration;
+
+/// Log operations waiting for the committer, of all groups. Full means that the disk is the bottleneck;
+/// the groups then wait, and their queues push back on the gateways.
+pub(crate) const LOG_QUEUE_OPS_MAX: usize = 4096;
+
+/// Log operations written with one sync. Bounds the batch that one slow sync holds up.
+pub(crate) const LOG_COMMIT_OPS_MAX: usize = 1024;
+
+/// Recent log kept in memory per group. Followers a few seconds behind are served from here.
+pub(crate) const LOG_CACHE_BYTES: usize = 4 << 20;
+
+/// Log read at once for a follower or a restart.
+pub(crate) const LOG_READ_BYTES: usize = 1 << 20;
+
+/// Entries applied in one batch of writes.
+pub(crate) const APPLY_CHUNK_ENTRIES: usize = 64;
+
+/// Digests of checkpoints kept for those who ask.
+pub(crate) const DIGESTS_KEPT: usize = 4;
+
+/// Appends under way to one follower. Enough to cover a round trip and a sync.
+pub(crate) const APPENDS_IN_FLIGHT_MAX: usize = 16;
+
+/// How long a follower may leave an append unanswered before the session is given up.
+pub(crate) const APPEND_SILENCE_MAX: Duration = Duration::from_secs(2);
+
+/// A received snapshot is written in tables of about this size, so that memory stays bounded.
+pub(crate) const SNAPSHOT_TABLE_BYTES: usize = 16 << 20;
+
+/// A snapshot is sent in frames of about this size.
+pub(crate) const SNAPSHOT_FRAME_BYTES: usize = 256 << 10;
+
+/// Frames read ahead of a slow receiver.
+pub(crate) const SNAPSHOT_FRAMES_QUEUED: usize = 4;
+
+/// A log is purged in spite of a snapshot under way after this long: a dead receiver must not fill the disk.
+pub(crate) const SNAPSHOT_PURGE_HOLD: Duration = Duration::from_secs(600);
+
+/// Envelopes queued for one peer. Beyond this the groups wait.
+pub(crate) const PEER_QUEUE: usize = 1024;
+
+/// Envelopes sent in one frame.
+pub(crate) const PEER_FRAME_ENVELOPES_MAX: usize = 256;
+
+/// Payload of one peer frame; a frame closes once it is reached.
+pub(crate) const PEER_FRAME_BYTES: usize = 1 << 20;
+
+/// Largest message between nodes: a frame may overshoot by one append.
+pub(crate) const PEER_MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Replies queued for one session.
+pub(crate) const SESSION_REPLIES: usize = APPENDS_IN_FLIGHT_MAX + 2;
+
+/// Commands waiting in one shard. At 10,000 commands a second this is a fifth of a second.
+pub(crate) const SHARD_QUEUE_COMMANDS: usize = 2048;
+
+/// Commands in one log entry.
+pub(crate) const BATCH_COMMANDS_MAX: usize = 512;
+
+/// Encoded size of one log entry. Well below [`PEER_FRAME_BYTES`].
+pub(crate) const BATCH_BYTES_MAX: usize = 256 << 10;
+
+/// Entries of one shard that are proposed and not yet applied. Two keep the disk and the network busy at
+/// once; more would only make batches smaller.
+pub(crate) const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// Queries answered at one linearizable point.
+pub(crate) const QUERY_BATCH_MAX: usize = 512;
+
+/// How long a leader may need to prove that it still leads.
+pub(crate) const LINEARIZE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Replies queued for one gateway.
+pub(crate) const GATEWAY_REPLIES_QUEUED: usize = 4096;
+
+/// Replies sent in one frame.
+pub(crate) const REPLY_FRAME_MAX: usize = 512;
+
+/// Largest message of a gateway.
+pub(crate) const GATEWAY_MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// The state is flushed at least this often, so that a restart replays little.
+pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The state is flushed once this many entries have been applied since the last flush.
+pub(crate) const FLUSH_ENTRIES: u64 = 20_000;
+
+/// How often the flusher looks.
+pub(crate) const FLUSH_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Entries kept behind the durable point for followers that are a little late.
+pub(crate) const LOG_KEEP_ENTRIES: u64 = 2_000;
+
+/// How often wanted and actual placement are compared.
+pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A new replica may be this many entries behind when it is made a voter.
+pub(crate) const PROMOTION_LAG_MAX: u64 = 64;
+
+/// First and longest pause between attempts to reach a node.
+pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(50);
+pub(crate) const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a connection attempt to a node may take.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a digest may take.
+pub(crate) const DIGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a proposal to the system shard may take.
+pub(crate) const SYSTEM_PROPOSAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between heartbeats of a leader.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(150);
+
+/// A follower that hears nothing for a time drawn from this range stands for election.
+pub(crate) const ELECTION_MIN: Duration = Duration::from_millis(750);
+pub(crate) const ELECTION_MAX: Duration = Duration::from_millis(1500);
+
+const _: () = assert!(
+    2 * HEARTBEAT.as_millis() < ELECTION_MIN.as_millis(),
+    "one lost heartbeat must not start an election"
+);
+const _: () = assert!(ELECTION_MIN.as_millis() < ELECTION_MAX.as_millis());
+const _: () = assert!(BATCH_BYTES_MAX <= PEER_FRAME_BYTES);
+const _: () = assert!(PEER_FRAME_BYTES + 4 * LOG_READ_BYTES <= PEER_MESSAGE_BYTES_MAX);
+const _: () = assert!(LOG_COMMIT_OPS_MAX <= LOG_QUEUE_OPS_MAX);

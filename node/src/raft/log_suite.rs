@@ -1,0 +1,151 @@
+//! openraft's own suite over our log and state, on a real database.
+//!
+//! It says nothing of syncs, crashes or callback order: other tests do. The suite builds snapshots right
+//! after applying, so the state machine here flushes first, as the node's flusher would; and it moves a
+//! snapshot between replicas by the production path of rows, tables and install.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::{OptionalSend, StorageError};
+use quorate_core::ViewError;
+use quorate_proto::ids::ShardId;
+use tempfile::TempDir;
+
+use super::log::GroupLog;
+use super::snapshot::{SnapshotBuilder, SnapshotData, SnapshotSpool, visit_rows};
+use super::state_machine::{ReplicaState, StateMachine};
+use super::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::storage::{Engine, LogCommitter, RocksEngine, StateView, StorageTuning};
+
+const SHARD: ShardId = ShardId::new(1);
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, TempDir> for Builder {
+    async fn build(
+        &self,
+    ) -> Result<(TempDir, GroupLog, FlushingMachine), StorageError<TypeConfig>> {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let tuning = StorageTuning {
+            block_cache_bytes: 1 << 20,
+            state_buffer_bytes: 1 << 20,
+            log_buffer_bytes: 1 << 20,
+        };
+        let engine: Arc<dyn Engine> = Arc::new(
+            RocksEngine::open(&dir.path().join("db"), tuning).expect("an empty database opens"),
+        );
+        let (queue, committer) = LogCommitter::new(Arc::clone(&engine));
+        std::thread::spawn(move || futures_executor::block_on(committer.run()));
+        let state = ReplicaState::open(SHARD, Arc::clone(&engine), queue.clone())
+            .expect("an empty state opens");
+        let log = GroupLog::open(SHARD, Arc::clone(&engine), queue).expect("an empty log opens");
+        let state = Arc::new(state);
+        let machine = FlushingMachine {
+            inner: StateMachine::new(Arc::clone(&state)),
+            source: Source { state, engine },
+            spool_dir: dir.path().join("snapshots"),
+        };
+        Ok((dir, log, machine))
+    }
+}
+
+/// A replica's state that can be flushed and read.
+#[derive(Clone)]
+struct Source {
+    state: Arc<ReplicaState>,
+    engine: Arc<dyn Engine>,
+}
+
+impl Source {
+    fn flush(&self) -> io::Result<()> {
+        let point = self.state.point();
+        self.engine.flush_state()?;
+        self.state.mark_durable(point);
+        Ok(())
+    }
+}
+
+struct FlushingMachine {
+    inner: StateMachine,
+    source: Source,
+    spool_dir: std::path::PathBuf,
+}
+
+struct FlushingBuilder {
+    source: Source,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for FlushingBuilder {
+    type SnapshotData = Source;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot<Source>, io::Error> {
+        self.source.flush()?;
+        let inner = SnapshotBuilder::new(Arc::clone(&self.source.state))
+            .build_snapshot()
+            .await?;
+        Ok(Snapshot {
+            meta: inner.meta,
+            snapshot: self.source.clone(),
+        })
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for FlushingMachine {
+    type SnapshotData = Source;
+    type SnapshotBuilder = FlushingBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        self.inner.applied_state().await
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        self.inner.apply(entries).await
+    }
+
+    async fn get_snapshot_builder(&mut self) -> FlushingBuilder {
+        FlushingBuilder {
+            source: self.source.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Source,
+    ) -> Result<(), io::Error> {
+        let mut spool = SnapshotSpool::create(
+            Arc::clone(&self.source.engine),
+            &self.spool_dir,
+            SHARD,
+            "suite".to_owned(),
+        )?;
+        visit_rows(&StateView(&*snapshot.engine), SHARD, &mut |key, value| {
+            spool
+                .push(key.to_vec(), value.to_vec())
+                .map_err(ViewError::new)
+        })
+        .map_err(io::Error::other)?;
+        let received = SnapshotData::Received(spool.finish()?);
+        self.inner.install_snapshot(meta, received).await
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<Source>>, io::Error> {
+        let current = self.inner.get_current_snapshot().await?;
+        Ok(current.map(|inner| Snapshot {
+            meta: inner.meta,
+            snapshot: self.source.clone(),
+        }))
+    }
+}
+
+#[tokio::test]
+async fn openraft_log_suite() {
+    Suite::test_all(Builder).await.expect("the suite passes");
+}

@@ -1,0 +1,30 @@
+//! Consensus: many Raft groups on one log committer and one database.
+//!
+//! This is the only door to openraft. Everything else sees a [`Group`].
+//!
+//! Invariants: a vote or an entry is acknowledged only when synced; the log is never purged past the
+//! durable applied index; replica ids are unique per group and never reused; a lost outcome is unknown,
+//! never failed.
+
+mod codec;
+mod group;
+mod inbound;
+mod log;
+#[cfg(test)]
+mod log_suite;
+mod network;
+mod options;
+mod peer;
+mod snapshot;
+mod snapshot_receiver;
+mod snapshot_sender;
+mod state_machine;
+mod types;
+
+pub(crate) use codec::AppliedPoint;
+pub(crate) use group::{Group, GroupParts, Leadership, Pending, Proposed, ReadRefused, ReplicaFacts};
+pub(crate) use inbound::{FindGroup, Inbound};
+pub(crate) use peer::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork};
+pub(crate) use snapshot_receiver::{SnapshotRefused, receive_snapshot};
+pub(crate) use state_machine::Digest;
+pub(crate) use types::{Applied, Host};

@@ -1,0 +1,106 @@
+//! Receives a snapshot: frames are checked one by one, spooled, and installed only when whole.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _};
+use quorate_core::codec::DecodeError;
+use quorate_proto::ids::{ReplicaId, ShardId};
+use quorate_proto::internal::{SnapshotFrame, SnapshotHeader, SnapshotReply};
+
+use super::codec::{
+    AppliedPoint, log_id_from_proto, membership_from_proto, required_vote, vote_to_proto,
+};
+use super::inbound::FindGroup;
+use super::snapshot::SnapshotSpool;
+use super::snapshot_sender::checksum;
+use crate::storage::{Engine, StorageError};
+
+/// Why a snapshot was not installed. Nothing of the replica's state was changed, unless storage failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SnapshotRefused {
+    #[error("the snapshot ended before its last frame")]
+    Incomplete,
+    #[error("frame {0} of the snapshot is damaged")]
+    Damaged(u64),
+    #[error("the snapshot is of cluster {0:?}")]
+    ForeignCluster(String),
+    #[error("replica {replica} of shard {shard} is not here")]
+    NotHere { shard: ShardId, replica: ReplicaId },
+    #[error("the snapshot's header is wrong: {0}")]
+    Header(#[from] DecodeError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("cannot spool the snapshot: {0}")]
+    Spool(#[from] std::io::Error),
+    #[error("the replica refused it: {0}")]
+    Replica(String),
+}
+
+/// Takes in one snapshot. `name` must be unique among the spools of this node.
+pub(crate) async fn receive_snapshot(
+    mut frames: impl Stream<Item = SnapshotFrame> + Unpin,
+    cluster_id: &str,
+    groups: &dyn FindGroup,
+    engine: Arc<dyn Engine>,
+    dir: &Path,
+    name: String,
+) -> Result<SnapshotReply, SnapshotRefused> {
+    let first = frames.next().await.ok_or(SnapshotRefused::Incomplete)?;
+    let header = first
+        .header
+        .clone()
+        .ok_or_else(|| DecodeError::missing("snapshot header"))?;
+    if header.cluster_id != cluster_id {
+        return Err(SnapshotRefused::ForeignCluster(header.cluster_id));
+    }
+    let shard = ShardId::new(header.group);
+    let replica = ReplicaId::new(header.to_replica);
+    let group = groups
+        .find(shard, replica)
+        .ok_or(SnapshotRefused::NotHere { shard, replica })?;
+    let (vote, point) = parse_header(&header)?;
+
+    let mut spool = SnapshotSpool::create(engine, dir, shard, name)?;
+    let mut frame = first;
+    let mut number = 0;
+    loop {
+        if checksum(&frame.rows) != frame.checksum {
+            return Err(SnapshotRefused::Damaged(number));
+        }
+        for row in frame.rows {
+            spool.push(row.key.into(), row.value.into())?;
+        }
+        if let Some(rows_total) = frame.rows_total {
+            if rows_total != spool.rows_total() {
+                return Err(SnapshotRefused::Incomplete);
+            }
+            break;
+        }
+        frame = frames.next().await.ok_or(SnapshotRefused::Incomplete)?;
+        number += 1;
+    }
+    tracing::info!(%shard, %replica, rows = spool.rows_total(), "installing a snapshot");
+    let vote = group
+        .install_snapshot(vote, point, spool.finish()?)
+        .await
+        .map_err(SnapshotRefused::Replica)?;
+    Ok(SnapshotReply {
+        vote: Some(vote_to_proto(&vote)),
+    })
+}
+
+fn parse_header(
+    header: &SnapshotHeader,
+) -> Result<(super::types::Vote, AppliedPoint), DecodeError> {
+    let vote = required_vote(header.vote.as_ref())?;
+    let membership = header
+        .membership
+        .as_ref()
+        .ok_or_else(|| DecodeError::missing("snapshot membership"))?;
+    let point = AppliedPoint {
+        log_id: header.last_log_id.as_ref().map(log_id_from_proto),
+        membership: membership_from_proto(membership)?,
+    };
+    Ok((vote, point))
+}

@@ -1,0 +1,263 @@
+//! Applies committed entries to the state of one replica.
+//!
+//! State owned: the applied point, the point known to be durable, and digests of recent checkpoints.
+//!
+//! Invariants: the writes of an entry, its outbox rows and the applied point reach the engine in one
+//! batch; whoever reads the state under [`ReplicaState::read`] sees exactly what was applied at the
+//! index it is told; an answer is sent after its batch was written, never before.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, RwLock};
+
+use futures_util::{Stream, StreamExt as _};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend};
+use quorate_core::checkpoint::{self, ShardSummary};
+use quorate_core::{CoreError, Overlay, View, codec, keys, ledger, system};
+use quorate_proto::ids::ShardId;
+use quorate_proto::storage as pb;
+use tokio::sync::watch;
+
+use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
+use super::snapshot::{SnapshotBuilder, SnapshotData, install};
+use super::types::{Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::limits;
+use crate::storage::{Engine, Family, LogQueue, StateView, StorageError};
+
+/// A digest at a log index, or why there is none.
+pub(crate) type Digest = Result<ShardSummary, String>;
+
+/// The state of one replica, shared by the applier and by readers.
+pub(crate) struct ReplicaState {
+    pub(super) group: ShardId,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) queue: LogQueue,
+    point: RwLock<AppliedPoint>,
+    durable: Mutex<AppliedPoint>,
+    applied_index: watch::Sender<u64>,
+    digests: watch::Sender<BTreeMap<u64, Arc<Digest>>>,
+}
+
+impl ReplicaState {
+    /// Loads the applied point, which is durable: it was read from disk.
+    pub(crate) fn open(
+        group: ShardId,
+        engine: Arc<dyn Engine>,
+        queue: LogQueue,
+    ) -> Result<Self, StorageError> {
+        let point = read_point(&*engine, group)?;
+        Ok(Self {
+            group,
+            engine,
+            queue,
+            durable: Mutex::new(point.clone()),
+            applied_index: watch::Sender::new(index_of(&point)),
+            point: RwLock::new(point),
+            digests: watch::Sender::new(BTreeMap::new()),
+        })
+    }
+
+    /// Reads the state together with the point it stands at.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&dyn View, Option<&LogId>) -> T) -> T {
+        let point = self.point.read().expect("no holder of the point panics");
+        read(&StateView(&*self.engine), point.log_id.as_ref())
+    }
+
+    /// The point up to which entries have been applied.
+    pub(crate) fn point(&self) -> AppliedPoint {
+        self.point
+            .read()
+            .expect("no holder of the point panics")
+            .clone()
+    }
+
+    /// The point that survives a power cut.
+    pub(crate) fn durable_point(&self) -> AppliedPoint {
+        self.durable
+            .lock()
+            .expect("no holder of the durable point panics")
+            .clone()
+    }
+
+    /// Notes that everything up to `point` has been flushed.
+    pub(crate) fn mark_durable(&self, point: AppliedPoint) {
+        let mut durable = self
+            .durable
+            .lock()
+            .expect("no holder of the durable point panics");
+        if durable.log_id < point.log_id {
+            *durable = point;
+        }
+    }
+
+    /// Follows the applied index.
+    pub(crate) fn watch_applied(&self) -> watch::Receiver<u64> {
+        self.applied_index.subscribe()
+    }
+
+    /// The digest of the checkpoint at `index`, once this replica has applied and computed it.
+    pub(crate) async fn digest(&self, index: u64) -> Arc<Digest> {
+        let mut digests = self.digests.subscribe();
+        match digests
+            .wait_for(|digests| digests.contains_key(&index))
+            .await
+        {
+            Ok(digests) => Arc::clone(&digests[&index]),
+            Err(_) => Arc::new(Err("the replica was closed".to_owned())),
+        }
+    }
+
+    pub(super) fn replace_point(&self, point: AppliedPoint) {
+        self.mark_durable(point.clone());
+        let index = index_of(&point);
+        *self.point.write().expect("no holder of the point panics") = point;
+        self.applied_index.send_replace(index);
+    }
+
+    /// One batch: the writes, and the point they bring the replica to.
+    fn commit(&self, mut overlay: Overlay<'_>, point: &AppliedPoint) -> Result<(), StorageError> {
+        overlay.put(
+            keys::applied(self.group),
+            codec::seal(&applied_to_proto(point)),
+        );
+        let writes = overlay.into_writes();
+        let mut current = self.point.write().expect("no holder of the point panics");
+        self.engine.write_state(writes)?;
+        *current = point.clone();
+        drop(current);
+        self.applied_index.send_replace(index_of(point));
+        Ok(())
+    }
+
+    /// Computes the digest of the state as it stands now, away from the applier.
+    fn start_digest(self: &Arc<Self>, index: u64) -> Result<(), StorageError> {
+        let state = Arc::clone(self);
+        let compute = Box::new(move |view: &dyn View| {
+            let digest = checkpoint::summarize(view, state.group).map_err(|e| e.to_string());
+            state.digests.send_modify(|digests| {
+                digests.insert(index, Arc::new(digest));
+                while digests.len() > limits::DIGESTS_KEPT {
+                    digests.pop_first();
+                }
+            });
+        });
+        Arc::clone(&self.engine).read_in_background("checkpoint", compute)
+    }
+}
+
+fn index_of(point: &AppliedPoint) -> u64 {
+    point.log_id.map_or(0, |id| id.index)
+}
+
+/// The applied point as it is on disk.
+pub(super) fn read_point(engine: &dyn Engine, group: ShardId) -> Result<AppliedPoint, StorageError> {
+    let damaged = |e| StorageError::new("reading the applied point", e);
+    match engine.get(Family::State, &keys::applied(group))? {
+        Some(bytes) => {
+            let message: pb::AppliedPoint = codec::open("applied point", &bytes).map_err(damaged)?;
+            applied_from_proto(&message).map_err(damaged)
+        }
+        None => Ok(AppliedPoint::default()),
+    }
+}
+
+/// openraft's handle on a replica's state.
+pub(crate) struct StateMachine {
+    state: Arc<ReplicaState>,
+}
+
+impl StateMachine {
+    pub(crate) fn new(state: Arc<ReplicaState>) -> Self {
+        Self { state }
+    }
+
+    fn apply_chunk(&self, chunk: Vec<Result<EntryResponder<TypeConfig>, io::Error>>) -> io::Result<()> {
+        let view = StateView(&*self.state.engine);
+        let mut overlay = Overlay::new(&view);
+        let mut point = self.state.point();
+        let mut replies = Vec::new();
+        for item in chunk {
+            let (entry, responder) = item?;
+            point.log_id = Some(entry.log_id);
+            let mut fixes_index = false;
+            let applied = match entry.payload {
+                EntryPayload::Blank => Applied::Nothing,
+                EntryPayload::Membership(membership) => {
+                    point.membership = StoredMembership::new(Some(entry.log_id), membership);
+                    Applied::Nothing
+                }
+                EntryPayload::Normal(proposal) => {
+                    let (applied, checkpoint) = self
+                        .decide(&mut overlay, &proposal)
+                        .map_err(|e| StorageError::new("applying an entry", e))?;
+                    fixes_index = checkpoint;
+                    applied
+                }
+            };
+            replies.extend(responder.map(|responder| (responder, applied)));
+            if fixes_index {
+                let decided = std::mem::replace(&mut overlay, Overlay::new(&view));
+                self.state.commit(decided, &point)?;
+                self.state.start_digest(entry.log_id.index)?;
+            }
+        }
+        self.state.commit(overlay, &point)?;
+        for (responder, applied) in replies {
+            responder.send(applied);
+        }
+        Ok(())
+    }
+
+    /// Decides one entry; also whether it fixes a log index at which replicas are compared.
+    fn decide(
+        &self,
+        overlay: &mut Overlay<'_>,
+        proposal: &Proposal,
+    ) -> Result<(Applied, bool), CoreError> {
+        if self.state.group == ShardId::SYSTEM {
+            let command = codec::decode_system_command(&proposal.0)?;
+            return Ok((Applied::System(system::apply(overlay, &command)?), false));
+        }
+        let batch = codec::decode_batch(&proposal.0)?;
+        let outcomes = ledger::apply_batch(overlay, self.state.group, &batch)?;
+        Ok((Applied::Ledger(outcomes), batch.has_checkpoint()))
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let point = self.state.point();
+        Ok((point.log_id, point.membership))
+    }
+
+    async fn apply<Strm>(&mut self, entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut chunks = entries.ready_chunks(limits::APPLY_CHUNK_ENTRIES);
+        while let Some(chunk) = chunks.next().await {
+            self.apply_chunk(chunk)?;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        SnapshotBuilder::new(Arc::clone(&self.state))
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: SnapshotData,
+    ) -> Result<(), io::Error> {
+        install(&self.state, meta, snapshot).await
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<SnapshotData>>, io::Error> {
+        Ok(SnapshotBuilder::new(Arc::clone(&self.state)).durable())
+    }
+}

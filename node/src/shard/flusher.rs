@@ -1,0 +1,74 @@
+//! Makes applied state durable, then lets the logs be purged up to there.
+//!
+//! Invariant: the points are taken before the flush, so what is purged is always covered by it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_link::env::Env;
+use quorate_proto::ids::ShardId;
+
+use super::host::Host;
+use crate::failure::{Cause, Failure};
+use crate::limits;
+use crate::raft::{AppliedPoint, Group};
+use crate::storage::StorageError;
+
+impl From<StorageError> for Cause {
+    fn from(error: StorageError) -> Self {
+        Self::new(error.action, error.detail)
+    }
+}
+
+/// Flushes for the whole node until it stops.
+pub(crate) async fn run_flusher(host: Arc<Host>, env: Env, failure: Failure) {
+    let mut last_flush = env.monotonic();
+    let mut held_since: HashMap<ShardId, Duration> = HashMap::new();
+    loop {
+        env.sleep(limits::FLUSH_CHECK_INTERVAL).await;
+        let points: Vec<(Arc<Group>, AppliedPoint)> = host
+            .groups()
+            .into_iter()
+            .map(|group| {
+                let point = group.state().point();
+                (group, point)
+            })
+            .collect();
+        let behind: u64 = points.iter().map(|(group, point)| behind(group, point)).sum();
+        let late = env.monotonic() - last_flush >= limits::FLUSH_INTERVAL;
+        if behind == 0 || !(late || behind >= limits::FLUSH_ENTRIES) {
+            continue;
+        }
+        if let Err(error) = host.flush_state().await {
+            failure.raise(error);
+            return;
+        }
+        last_flush = env.monotonic();
+        for (group, point) in points {
+            let hold = holds_purge(&group, &mut held_since, last_flush);
+            group.flushed(point, hold).await;
+        }
+    }
+}
+
+/// Entries applied and not known to be durable.
+fn behind(group: &Group, point: &AppliedPoint) -> u64 {
+    let durable = group.state().durable_point();
+    let index = |point: &AppliedPoint| point.log_id.map_or(0, |id| id.index);
+    index(point).saturating_sub(index(&durable))
+}
+
+/// Whether a snapshot under way keeps the log from being purged, and has not done so for too long.
+fn holds_purge(
+    group: &Group,
+    held_since: &mut HashMap<ShardId, Duration>,
+    now: Duration,
+) -> bool {
+    if !group.sends_snapshot() {
+        held_since.remove(&group.shard());
+        return false;
+    }
+    let since = *held_since.entry(group.shard()).or_insert(now);
+    now - since < limits::SNAPSHOT_PURGE_HOLD
+}

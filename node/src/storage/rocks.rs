@@ -1,0 +1,281 @@
+//! The engine on RocksDB.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+
+use quorate_core::{View, ViewError, Writes};
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, FlushOptions, IngestExternalFileOptions, IteratorMode, LogLevel, Options,
+    ReadOptions, Snapshot, SstFileWriter, WriteBatch, WriteOptions,
+};
+
+use super::engine::{Engine, Family, ReadView, RowOp, StorageError, VisitRow};
+
+const LOG_FAMILY: &str = "raft";
+const STATE_FAMILY: &str = "state";
+
+/// Sizes of the engine's buffers. All in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageTuning {
+    /// Cache of decompressed blocks, shared by both families.
+    pub block_cache_bytes: usize,
+    /// State held in memory before it is flushed by itself.
+    pub state_buffer_bytes: usize,
+    /// Log held in memory before it is flushed by itself.
+    pub log_buffer_bytes: usize,
+}
+
+impl Default for StorageTuning {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 128 << 20,
+            state_buffer_bytes: 64 << 20,
+            log_buffer_bytes: 32 << 20,
+        }
+    }
+}
+
+/// One RocksDB with the two families.
+pub(crate) struct RocksEngine {
+    db: DB,
+    table_options: Options,
+}
+
+impl RocksEngine {
+    /// Opens or creates the database. A second process on the same directory is refused.
+    ///
+    /// A torn last record of the write-ahead log was never acknowledged and is dropped; damage before
+    /// it is an error that names the file.
+    pub(crate) fn open(path: &Path, tuning: StorageTuning) -> Result<Self, StorageError> {
+        let cache = Cache::new_lru_cache(tuning.block_cache_bytes);
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        options.set_track_and_verify_wals_in_manifest(true);
+        options.set_paranoid_checks(true);
+        // The log is retained by the groups, not by RocksDB: a full WAL only forces a flush.
+        options.set_max_total_wal_size(4 * tuning.log_buffer_bytes as u64);
+        options.set_max_background_jobs(2);
+        options.set_bytes_per_sync(1 << 20);
+        options.set_keep_log_file_num(4);
+        options.set_log_level(LogLevel::Warn);
+        options.set_stats_dump_period_sec(0);
+
+        let log = ColumnFamilyDescriptor::new(LOG_FAMILY, log_options(&tuning, &cache));
+        let state_options = state_options(&tuning, &cache);
+        let state = ColumnFamilyDescriptor::new(STATE_FAMILY, state_options.clone());
+        let db = DB::open_cf_descriptors(&options, path, [log, state])
+            .map_err(|e| StorageError::new("opening the database", e))?;
+        Ok(Self {
+            db,
+            table_options: state_options,
+        })
+    }
+
+    fn family(&self, family: Family) -> &ColumnFamily {
+        let name = match family {
+            Family::Log => LOG_FAMILY,
+            Family::State => STATE_FAMILY,
+        };
+        self.db
+            .cf_handle(name)
+            .expect("both families are created when the database is opened")
+    }
+}
+
+fn log_options(tuning: &StorageTuning, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(tuning.log_buffer_bytes);
+    options.set_max_write_buffer_number(3);
+    // Rows live for minutes and are deleted in order: compressing them buys nothing.
+    options.set_compression_type(DBCompressionType::None);
+    options
+}
+
+fn state_options(tuning: &StorageTuning, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_bloom_filter(10.0, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_write_buffer_size(tuning.state_buffer_bytes);
+    options.set_max_write_buffer_number(4);
+    // Most sales touch a citizen who has no record yet; the memtable answers "absent" without a search.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.05);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options
+}
+
+impl Engine for RocksEngine {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.db
+            .get_cf(self.family(family), key)
+            .map_err(|e| StorageError::new("reading a row", e))
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        first: &[u8],
+        end: &[u8],
+        visit: VisitRow<'_>,
+    ) -> Result<(), StorageError> {
+        let rows = self.db.iterator_cf_opt(
+            self.family(family),
+            bounded_by(first, end),
+            IteratorMode::Start,
+        );
+        for row in rows {
+            let (key, value) = row.map_err(|e| StorageError::new("scanning rows", e))?;
+            visit(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError> {
+        let family = self.family(Family::Log);
+        let mut batch = WriteBatch::default();
+        for row in rows {
+            match row {
+                RowOp::Put(key, value) => batch.put_cf(family, key, value),
+                RowOp::Delete(key) => batch.delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("writing the log", e))
+    }
+
+    fn write_state(&self, writes: Writes) -> Result<(), StorageError> {
+        let family = self.family(Family::State);
+        let mut batch = WriteBatch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("writing the state", e))
+    }
+
+    fn flush_state(&self) -> Result<(), StorageError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db
+            .flush_cf_opt(self.family(Family::State), &options)
+            .map_err(|e| StorageError::new("flushing the state", e))
+    }
+
+    fn read_in_background(
+        self: Arc<Self>,
+        name: &'static str,
+        read: ReadView,
+    ) -> Result<(), StorageError> {
+        let (fixed, wait) = mpsc::sync_channel(1);
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                let view = FixedView {
+                    engine: &self,
+                    snapshot: self.db.snapshot(),
+                };
+                // The caller waits for this alone; if it is gone, the work still ends by itself.
+                let _ = fixed.send(());
+                read(&view);
+            })
+            .map_err(|e| StorageError::new("starting a background reader", e))?;
+        wait.recv()
+            .map_err(|e| StorageError::new("fixing a view", e))
+    }
+
+    fn write_table(&self, path: &Path, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StorageError> {
+        let failed = |e| StorageError::new("writing a snapshot table", e);
+        let mut writer = SstFileWriter::create(&self.table_options);
+        writer.open(path).map_err(failed)?;
+        for (key, value) in rows {
+            writer.put(key, value).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)
+    }
+
+    fn replace_state(
+        &self,
+        ranges: &[(Vec<u8>, Vec<u8>)],
+        tables: &[PathBuf],
+    ) -> Result<(), StorageError> {
+        let family = self.family(Family::State);
+        let mut batch = WriteBatch::default();
+        for (first, end) in ranges {
+            batch.delete_range_cf(family, first, end);
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("clearing a range", e))?;
+        self.flush_state()?;
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let mut ingest = IngestExternalFileOptions::default();
+        ingest.set_move_files(true);
+        let paths: Vec<&Path> = tables.iter().map(PathBuf::as_path).collect();
+        self.db
+            .ingest_external_file_cf_opts(family, &ingest, paths)
+            .map_err(|e| StorageError::new("taking in a snapshot", e))
+    }
+}
+
+fn bounded_by(first: &[u8], end: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(first);
+    options.set_iterate_upper_bound(end);
+    options
+}
+
+/// The state family at one instant.
+struct FixedView<'e> {
+    engine: &'e RocksEngine,
+    snapshot: Snapshot<'e>,
+}
+
+impl View for FixedView<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        self.snapshot
+            .get_cf(self.engine.family(Family::State), key)
+            .map_err(ViewError::new)
+    }
+
+    fn scan(
+        &self,
+        first: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), ViewError>,
+    ) -> Result<(), ViewError> {
+        let rows = self.snapshot.iterator_cf_opt(
+            self.engine.family(Family::State),
+            bounded_by(first, end),
+            IteratorMode::Start,
+        );
+        for row in rows {
+            let (key, value) = row.map_err(ViewError::new)?;
+            visit(&key, &value)?;
+        }
+        Ok(())
+    }
+}

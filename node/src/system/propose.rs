@@ -1,0 +1,143 @@
+//! Proposals to the system shard, from any node.
+//!
+//! Every system command may be repeated, so a lost answer is simply tried again until the time is up.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::FutureExt as _;
+use quorate_core::codec;
+use quorate_link::env::Env;
+use quorate_proto::ids::NodeId;
+use quorate_proto::internal::ClusterEvent;
+use quorate_proto::storage::{SystemCommand, SystemOutcome};
+use tokio::sync::watch;
+
+use super::view::AddressBook;
+use crate::limits;
+use crate::raft::{Applied, Group, Proposed};
+
+/// The replica of the system shard on this node, once there is one.
+pub(crate) type SystemSlot = Arc<watch::Sender<Option<Arc<Group>>>>;
+
+/// A proposal that did not get through in time, or could not be read.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum SystemError {
+    #[error("the system shard did not answer in time")]
+    Unavailable,
+    #[error("another node leads the system shard")]
+    NotLeader,
+    #[error("the command cannot be read: {0}")]
+    Malformed(String),
+}
+
+/// Proposes to the system shard.
+pub(crate) trait ProposeSystem: Send + Sync + 'static {
+    /// Proposes until decided or until the time is up.
+    fn propose(&self, command: SystemCommand) -> BoxFuture<'_, Result<SystemOutcome, SystemError>>;
+}
+
+/// What other nodes can be asked about the system shard.
+pub(crate) trait SystemPeers: Send + Sync + 'static {
+    /// Proposes through another node, which must lead.
+    fn propose(
+        &self,
+        node: NodeId,
+        command: SystemCommand,
+    ) -> BoxFuture<'_, Result<SystemOutcome, SystemError>>;
+
+    /// Another node's view, and every newer one.
+    fn watch(
+        &self,
+        node: NodeId,
+    ) -> BoxFuture<'_, Result<BoxStream<'static, ClusterEvent>, SystemError>>;
+}
+
+/// Finds the leader of the system shard, here or elsewhere.
+pub(crate) struct SystemProposer {
+    pub(crate) this: NodeId,
+    pub(crate) slot: SystemSlot,
+    pub(crate) addresses: Arc<AddressBook>,
+    pub(crate) peers: Arc<dyn SystemPeers>,
+    pub(crate) env: Env,
+}
+
+impl SystemProposer {
+    /// Proposes here, if this node leads the system shard.
+    pub(crate) async fn propose_here(
+        &self,
+        command: &SystemCommand,
+    ) -> Result<SystemOutcome, SystemError> {
+        let group = self.slot.borrow().clone().ok_or(SystemError::NotLeader)?;
+        if !group.leadership().borrow().here {
+            return Err(SystemError::NotLeader);
+        }
+        let bytes = codec::system_command_from_proto(command)
+            .map(|command| codec::encode_system_command(&command))
+            .map_err(|e| SystemError::Malformed(e.to_string()))?;
+        match group.submit(Bytes::from(bytes)).await.outcome().await {
+            Proposed::Applied {
+                outcome: Applied::System(outcome),
+                ..
+            } => Ok(codec::system_outcome_to_proto(&outcome)),
+            Proposed::Applied { .. } | Proposed::Unknown => Err(SystemError::Unavailable),
+            Proposed::NotLeader(_) => Err(SystemError::NotLeader),
+        }
+    }
+
+    async fn try_everywhere(&self, command: &SystemCommand) -> Result<SystemOutcome, SystemError> {
+        match self.propose_here(command).await {
+            Err(SystemError::NotLeader | SystemError::Unavailable) => {}
+            decided => return decided,
+        }
+        for node in self.candidates() {
+            match self.peers.propose(node, command.clone()).await {
+                Err(SystemError::NotLeader | SystemError::Unavailable) => {}
+                decided => return decided,
+            }
+        }
+        Err(SystemError::Unavailable)
+    }
+
+    /// The known leader first, then everyone else.
+    fn candidates(&self) -> Vec<NodeId> {
+        let leader = self
+            .slot
+            .borrow()
+            .as_ref()
+            .and_then(|group| group.leadership().borrow().leader);
+        let mut nodes: Vec<NodeId> = leader.into_iter().collect();
+        nodes.extend(self.addresses.nodes());
+        let mut seen = std::collections::BTreeSet::from([self.this]);
+        nodes.retain(|node| seen.insert(*node));
+        nodes
+    }
+}
+
+impl ProposeSystem for SystemProposer {
+    fn propose(&self, command: SystemCommand) -> BoxFuture<'_, Result<SystemOutcome, SystemError>> {
+        let attempts = async move {
+            loop {
+                match self.try_everywhere(&command).await {
+                    Err(SystemError::NotLeader | SystemError::Unavailable) => {
+                        self.env.sleep(2 * limits::RECONNECT_PAUSE_MIN).await;
+                    }
+                    decided => return decided,
+                }
+            }
+        };
+        async move {
+            match self
+                .env
+                .timeout(limits::SYSTEM_PROPOSAL_TIMEOUT, attempts)
+                .await
+            {
+                Ok(decided) => decided,
+                Err(_) => Err(SystemError::Unavailable),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,282 @@
+//! What gateways and nodes ask about the cluster.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::stream::{BoxStream, unfold};
+use futures_util::StreamExt as _;
+use quorate_core::checkpoint::ShardSummary;
+use quorate_core::{codec, ledger};
+use quorate_link::env::Env;
+use quorate_link::identity::{Role, peer_role};
+use quorate_proto::ids::{NodeId, ShardId};
+use quorate_proto::internal::cluster_server::Cluster;
+use quorate_proto::internal::{
+    ClusterEvent, DigestRequest, DigestResponse, JoinRequest, JoinResponse, Leadership,
+    ProposeSystemRequest, ProposeSystemResponse, ReplicaReport, StatusRequest, StatusResponse,
+    WatchRequest,
+};
+use quorate_proto::status::{ErrorReason, to_status};
+use quorate_proto::storage::{NodeRecord, RegisterNode, SystemCommand, system_command};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::limits;
+use crate::raft::Group;
+use crate::shard::{Host, LeaderBoard};
+use crate::system::{ProposeSystem as _, SystemError, SystemProposer, View};
+use crate::usage;
+
+/// Marks a proposal that another node passed on: it is served here or not at all.
+pub(super) const FORWARDED: &str = "quorate-forwarded";
+
+/// Serves questions about the cluster.
+pub(super) struct ClusterService {
+    pub(super) cluster_id: String,
+    pub(super) this: NodeId,
+    pub(super) host: Arc<Host>,
+    pub(super) system: Arc<SystemProposer>,
+    pub(super) view: watch::Receiver<Option<Arc<View>>>,
+    pub(super) env: Env,
+}
+
+impl ClusterService {
+    fn require<T>(&self, request: &Request<T>, allow_node: bool) -> Result<(), Status> {
+        match peer_role(request, &self.cluster_id)? {
+            Role::Gateway(_) => Ok(()),
+            Role::Node(_) if allow_node => Ok(()),
+            Role::Node(_) | Role::Operator(_) => Err(to_status(
+                ErrorReason::RoleRequired,
+                "this call needs another role",
+                &[],
+                None,
+            )),
+        }
+    }
+
+    fn view_version(&self) -> u64 {
+        self.view
+            .borrow()
+            .as_ref()
+            .map_or(0, |view| view.map.version())
+    }
+
+    async fn propose(
+        &self,
+        command: SystemCommand,
+        forwarded: bool,
+    ) -> Result<quorate_proto::storage::SystemOutcome, Status> {
+        let decided = if forwarded {
+            self.system.propose_here(&command).await
+        } else {
+            self.system.propose(command).await
+        };
+        decided.map_err(|error| match error {
+            SystemError::NotLeader => Status::failed_precondition(error.to_string()),
+            SystemError::Malformed(_) => Status::invalid_argument(error.to_string()),
+            SystemError::Unavailable => {
+                to_status(ErrorReason::ShardUnavailable, error.to_string(), &[], None)
+            }
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for ClusterService {
+    type WatchStream = BoxStream<'static, Result<ClusterEvent, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.require(&request, true)?;
+        if request.get_ref().cluster_id != self.cluster_id {
+            return Err(Status::failed_precondition(format!(
+                "this is cluster {:?}",
+                self.cluster_id
+            )));
+        }
+        let watcher = Watcher {
+            view: self.view.clone(),
+            view_sent: 0,
+            leaders: self.host.leaders(),
+            leaders_sent: BTreeMap::new(),
+            first: true,
+        };
+        let events = unfold(watcher, |mut watcher| async move {
+            let event = watcher.next().await?;
+            Some((Ok(event), watcher))
+        });
+        Ok(Response::new(events.boxed()))
+    }
+
+    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
+        self.require(&request, true)?;
+        let request = request.into_inner();
+        let command = SystemCommand {
+            body: Some(system_command::Body::RegisterNode(RegisterNode {
+                node: Some(NodeRecord {
+                    node_id: request.node_id,
+                    incarnation: request.incarnation,
+                    address: request.address,
+                    zone: request.zone,
+                }),
+                fingerprint: request.fingerprint,
+            })),
+        };
+        let outcome = self.propose(command, false).await?;
+        if outcome.refused.is_empty() {
+            Ok(Response::new(JoinResponse {
+                view_version: outcome.view_version,
+            }))
+        } else {
+            Err(Status::failed_precondition(outcome.refused))
+        }
+    }
+
+    async fn propose_system(
+        &self,
+        request: Request<ProposeSystemRequest>,
+    ) -> Result<Response<ProposeSystemResponse>, Status> {
+        self.require(&request, true)?;
+        let forwarded = request.metadata().contains_key(FORWARDED);
+        let command = request
+            .into_inner()
+            .command
+            .ok_or_else(|| Status::invalid_argument("the command is missing"))?;
+        let outcome = self.propose(command, forwarded).await?;
+        Ok(Response::new(ProposeSystemResponse {
+            outcome: Some(outcome),
+        }))
+    }
+
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<StatusResponse>, Status> {
+        self.require(&request, false)?;
+        let usage = usage::of_this_process();
+        Ok(Response::new(StatusResponse {
+            node_id: self.this.get(),
+            view_version: self.view_version(),
+            memory_bytes: usage.memory_bytes,
+            written_bytes: usage.written_bytes,
+            replicas: self.host.groups().iter().map(|g| report(g)).collect(),
+        }))
+    }
+
+    async fn digest(
+        &self,
+        request: Request<DigestRequest>,
+    ) -> Result<Response<DigestResponse>, Status> {
+        self.require(&request, false)?;
+        let request = request.into_inner();
+        let group = self
+            .host
+            .group(ShardId::new(request.shard))
+            .ok_or_else(|| Status::not_found("no replica of this shard is here"))?;
+        let digest = self
+            .env
+            .timeout(
+                limits::DIGEST_TIMEOUT,
+                group.state().digest(request.log_index),
+            )
+            .await
+            .map_err(|_| {
+                Status::deadline_exceeded(format!(
+                    "the replica has not reached checkpoint {}",
+                    request.log_index
+                ))
+            })?;
+        match &*digest {
+            Ok(summary) => Ok(Response::new(digest_of(&group, summary))),
+            Err(error) => Err(Status::data_loss(error.clone())),
+        }
+    }
+}
+
+fn digest_of(group: &Group, summary: &ShardSummary) -> DigestResponse {
+    DigestResponse {
+        replica_id: group.replica().get(),
+        digest: summary.digest.to_vec().into(),
+        totals: Some(codec::totals_to_proto(&summary.totals)),
+        records: Some(codec::record_totals_to_proto(&summary.records)),
+    }
+}
+
+fn report(group: &Group) -> ReplicaReport {
+    let facts = group.facts();
+    let versions = group
+        .state()
+        .read(|state, _| ledger::program_versions(state, group.shard()));
+    let program_versions: HashMap<String, u64> = versions
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(program, version)| (program.to_string(), version))
+        .collect();
+    ReplicaReport {
+        shard: group.shard().get(),
+        replica_id: group.replica().get(),
+        term: facts.leadership.term,
+        leader_node: facts.leadership.leader.map_or(0, NodeId::get),
+        is_leader: facts.leadership.here,
+        is_voter: facts.voter,
+        last_index: facts.last_index,
+        applied_index: facts.applied_index,
+        durable_index: facts.durable_index,
+        purged_index: facts.purged_index,
+        failure: facts.leadership.failure.unwrap_or_default(),
+        program_versions,
+    }
+}
+
+/// One subscriber: what it has been told, and what has changed since.
+struct Watcher {
+    view: watch::Receiver<Option<Arc<View>>>,
+    view_sent: u64,
+    leaders: watch::Receiver<LeaderBoard>,
+    leaders_sent: LeaderBoard,
+    first: bool,
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Option<ClusterEvent> {
+        loop {
+            let event = self.changes();
+            if self.first || event.view.is_some() || !event.leaderships.is_empty() {
+                self.first = false;
+                return Some(event);
+            }
+            let changed = tokio::select! {
+                biased;
+                changed = self.view.changed() => changed,
+                changed = self.leaders.changed() => changed,
+            };
+            changed.ok()?;
+        }
+    }
+
+    fn changes(&mut self) -> ClusterEvent {
+        let view = self
+            .view
+            .borrow_and_update()
+            .as_ref()
+            .filter(|view| view.map.version() > self.view_sent)
+            .map(|view| view.message.clone());
+        if let Some(view) = &view {
+            self.view_sent = view.version;
+        }
+        let board = self.leaders.borrow_and_update().clone();
+        let leaderships = board
+            .iter()
+            .filter(|(shard, leader)| self.leaders_sent.get(shard) != Some(leader))
+            .map(|(shard, (term, node))| Leadership {
+                shard: shard.get(),
+                term: *term,
+                leader_node: node.get(),
+            })
+            .collect();
+        self.leaders_sent = board;
+        ClusterEvent { view, leaderships }
+    }
+}

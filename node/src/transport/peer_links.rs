@@ -1,0 +1,271 @@
+//! Connections to the other nodes' replicas.
+//!
+//! State owned: one link per node, kept connected in the background from its first use on. A session
+//! lives on the connection it was opened on and ends with it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
+use prost::Message as _;
+use quorate_link::client::{ChannelOptions, TlsClient};
+use quorate_link::env::Env;
+use quorate_proto::ids::NodeId;
+use quorate_proto::internal::peer_client::PeerClient;
+use quorate_proto::internal::{
+    Envelope, PeerFrame, SessionEnd, SnapshotFrame, SnapshotReply, envelope,
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::frames::coalesce;
+use crate::limits;
+use crate::raft::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender};
+use crate::system::AddressBook;
+
+/// Links to every other node.
+pub(crate) struct PeerLinks {
+    dialer: Arc<Dialer>,
+    links: Mutex<HashMap<NodeId, Arc<Link>>>,
+}
+
+/// How a node is dialled.
+struct Dialer {
+    cluster_id: String,
+    this: NodeId,
+    addresses: Arc<AddressBook>,
+    tls: TlsClient,
+    env: Env,
+}
+
+/// The connection to one node, present or being attempted.
+struct Link {
+    sessions_opened: AtomicU64,
+    connection: Mutex<Option<Connection>>,
+}
+
+struct Connection {
+    outgoing: mpsc::Sender<Envelope>,
+    replies: HashMap<u64, mpsc::Sender<Envelope>>,
+}
+
+impl PeerLinks {
+    pub(crate) fn new(
+        cluster_id: String,
+        this: NodeId,
+        addresses: Arc<AddressBook>,
+        tls: TlsClient,
+        env: Env,
+    ) -> Self {
+        Self {
+            dialer: Arc::new(Dialer {
+                cluster_id,
+                this,
+                addresses,
+                tls,
+                env,
+            }),
+            links: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The link to a node; its first use starts connecting.
+    fn link(&self, node: NodeId) -> Arc<Link> {
+        let mut links = self.links.lock().expect("no holder of the links panics");
+        let link = links.entry(node).or_insert_with(|| {
+            let link = Arc::new(Link {
+                sessions_opened: AtomicU64::new(0),
+                connection: Mutex::new(None),
+            });
+            self.dialer.env.spawn(
+                "peer link",
+                keep_connected(Arc::clone(&self.dialer), node, Arc::clone(&link)),
+            );
+            link
+        });
+        Arc::clone(link)
+    }
+}
+
+impl PeerNetwork for PeerLinks {
+    fn open(&self, route: Route) -> Result<PeerSession, PeerUnreachable> {
+        let link = self.link(route.node);
+        let session = link.sessions_opened.fetch_add(1, Ordering::Relaxed);
+        let (sender, replies) = mpsc::channel(limits::SESSION_REPLIES);
+        let outgoing = {
+            let mut connection = link.lock();
+            let connection = connection.as_mut().ok_or_else(|| PeerUnreachable {
+                node: route.node,
+                detail: "not connected".to_owned(),
+            })?;
+            connection.replies.insert(session, sender);
+            connection.outgoing.clone()
+        };
+        Ok(PeerSession {
+            sender: SessionSender {
+                route,
+                session,
+                seq: 0,
+                outgoing: outgoing.clone(),
+            },
+            replies,
+            guard: Box::new(OpenSession {
+                link,
+                route,
+                session,
+                outgoing,
+            }),
+        })
+    }
+
+    fn send_snapshot(
+        &self,
+        node: NodeId,
+        frames: mpsc::Receiver<SnapshotFrame>,
+    ) -> BoxFuture<'static, Result<SnapshotReply, PeerUnreachable>> {
+        let dialer = Arc::clone(&self.dialer);
+        async move {
+            let mut client = dialer.dial(node).await?;
+            let sent = client.install_snapshot(ReceiverStream::new(frames)).await;
+            sent.map(tonic::Response::into_inner)
+                .map_err(|status| PeerUnreachable {
+                    node,
+                    detail: status.message().to_owned(),
+                })
+        }
+        .boxed()
+    }
+}
+
+/// Ends its session on both sides when dropped.
+struct OpenSession {
+    link: Arc<Link>,
+    route: Route,
+    session: u64,
+    outgoing: mpsc::Sender<Envelope>,
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        if let Some(connection) = self.link.lock().as_mut() {
+            connection.replies.remove(&self.session);
+        }
+        // With a full queue the receiver learns of the end when the session's number never comes again.
+        let _ = self.outgoing.try_send(Envelope {
+            group: self.route.group.get(),
+            from_replica: self.route.from.get(),
+            to_replica: self.route.to.get(),
+            session: self.session,
+            seq: 0,
+            body: Some(envelope::Body::End(SessionEnd {})),
+        });
+    }
+}
+
+impl Link {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.connection
+            .lock()
+            .expect("no holder of the connection panics")
+    }
+
+    fn deliver(&self, reply: Envelope) {
+        let mut connection = self.lock();
+        let Some(connection) = connection.as_mut() else {
+            return;
+        };
+        let session = reply.session;
+        let delivered = match connection.replies.get(&session) {
+            Some(queue) => queue.try_send(reply).is_ok(),
+            None => true,
+        };
+        if !delivered {
+            connection.replies.remove(&session);
+        }
+    }
+}
+
+impl Dialer {
+    async fn dial(&self, node: NodeId) -> Result<PeerClient<Channel>, PeerUnreachable> {
+        let unreachable = |detail: String| PeerUnreachable { node, detail };
+        let address = self
+            .addresses
+            .of(node)
+            .ok_or_else(|| unreachable("its address is not known".to_owned()))?;
+        let options = ChannelOptions {
+            connect_timeout: limits::CONNECT_TIMEOUT,
+            ..ChannelOptions::default()
+        };
+        let channel = self
+            .tls
+            .connect(&address, &super::server_name(node), options)
+            .await
+            .map_err(|e| unreachable(e.to_string()))?;
+        Ok(PeerClient::new(channel)
+            .max_decoding_message_size(limits::PEER_MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(limits::PEER_MESSAGE_BYTES_MAX))
+    }
+}
+
+async fn keep_connected(dialer: Arc<Dialer>, node: NodeId, link: Arc<Link>) {
+    let mut pause = limits::RECONNECT_PAUSE_MIN;
+    loop {
+        match run_connection(&dialer, node, &link).await {
+            Ok(()) => pause = limits::RECONNECT_PAUSE_MIN,
+            Err(error) => {
+                tracing::debug!(%error, "no link");
+                pause = (2 * pause).min(limits::RECONNECT_PAUSE_MAX);
+            }
+        }
+        // Closes every session: their reply queues go with the connection.
+        *link.lock() = None;
+        dialer.env.sleep(pause).await;
+    }
+}
+
+/// Connects and serves one connection to its end.
+async fn run_connection(dialer: &Dialer, node: NodeId, link: &Link) -> Result<(), PeerUnreachable> {
+    let mut client = dialer.dial(node).await?;
+    let (outgoing, queue) = mpsc::channel(limits::PEER_QUEUE);
+    let (cluster_id, from_node) = (dialer.cluster_id.clone(), dialer.this.get());
+    let frames = coalesce(
+        queue,
+        limits::PEER_FRAME_ENVELOPES_MAX,
+        limits::PEER_FRAME_BYTES,
+        Envelope::encoded_len,
+        move |envelopes| PeerFrame {
+            cluster_id: cluster_id.clone(),
+            from_node,
+            envelopes,
+        },
+    );
+    let replies = client
+        .exchange(frames)
+        .await
+        .map_err(|status| PeerUnreachable {
+            node,
+            detail: status.message().to_owned(),
+        })?;
+    tracing::debug!(%node, "linked");
+    *link.lock() = Some(Connection {
+        outgoing,
+        replies: HashMap::new(),
+    });
+    let mut frames = replies.into_inner();
+    while let Some(frame) = frames.next().await {
+        match frame {
+            Ok(frame) => frame
+                .envelopes
+                .into_iter()
+                .for_each(|reply| link.deliver(reply)),
+            Err(status) => {
+                tracing::debug!(%node, status = status.message(), "link lost");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Judges a history by the log positions that every answer carries: linear time.
+//!
+//! Three judges, each in its own file, look at the same records:
+//! * [`order`]: no position is given twice, terms grow with the index, and the log agrees with real time;
+//! * [`answers`]: one request has one answer, nothing acknowledged is lost, nothing appears from nowhere;
+//! * [`replay`]: the model, fed in log order, gives every answer that was given.
+//!
+//! A run is judged after every unknown outcome was resolved by sending its request again, and after each
+//! citizen was listed once more. Deliberately absent: tolerance. A history that cannot be judged fails.
+
+mod answers;
+#[cfg(test)]
+mod honest;
+mod order;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt};
+
+use quorate_proto::ids::RequestId;
+use thiserror::Error;
+
+use crate::history::{Call, History, Position, Record, Reply};
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// Two different commands claim one place in the log.
+    #[error("{first} and {second} were both decided at {position:?}")]
+    PositionTwice {
+        /// The place.
+        position: Position,
+        /// One request.
+        first: RequestId,
+        /// The other.
+        second: RequestId,
+    },
+    /// A later entry carries an earlier term, or one entry carries two.
+    #[error("shard {shard}: index {index} has term {term}, but an entry before it has {earlier}")]
+    TermOrder {
+        /// The Raft group.
+        shard: u32,
+        /// Of the later entry.
+        index: u64,
+        /// Of the later entry.
+        term: u64,
+        /// Of the earlier entry.
+        earlier: u64,
+    },
+    /// A call that began after another had ended was ordered before it.
+    #[error("{later:?} began after {earlier:?} had ended, and was ordered before it")]
+    RealTime {
+        /// Ended first.
+        earlier: Position,
+        /// Began later.
+        later: Position,
+    },
+    /// One citizen was decided in two shards.
+    #[error("citizen {citizen} was decided in shards {first} and {second}")]
+    TwoShards {
+        /// Index into the population.
+        citizen: u64,
+        /// One shard.
+        first: u32,
+        /// The other.
+        second: u32,
+    },
+    /// One request got two different answers.
+    #[error("request {request} got different answers: {difference}")]
+    AnswersDiffer {
+        /// The request.
+        request: RequestId,
+        /// Which part differs.
+        difference: String,
+    },
+    /// One request was decided twice.
+    #[error("request {request} was decided anew at {first:?} and at {second:?}")]
+    DecidedTwice {
+        /// The request.
+        request: RequestId,
+        /// One entry.
+        first: Position,
+        /// The other.
+        second: Position,
+    },
+    /// A granted sale is missing from a later reply.
+    #[error("citizen {citizen}: sale {request} was acknowledged and is missing at {at:?}")]
+    SaleLost {
+        /// Index into the population.
+        citizen: u64,
+        /// The sale.
+        request: RequestId,
+        /// The reply that lacks it.
+        at: Position,
+    },
+    /// A reply shows a sale that nobody was granted, or shows it with other content.
+    #[error("citizen {citizen}: sale {request} at {at:?} {problem}")]
+    GhostSale {
+        /// Index into the population.
+        citizen: u64,
+        /// The sale.
+        request: RequestId,
+        /// The reply that shows it.
+        at: Position,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The model, in log order, answers otherwise.
+    #[error("citizen {citizen} at {at:?}: answered {answered}, should be {expected}")]
+    WrongAnswer {
+        /// Index into the population.
+        citizen: u64,
+        /// The reply.
+        at: Position,
+        /// What was answered.
+        answered: String,
+        /// What the model says.
+        expected: String,
+    },
+    /// More was granted in one window than the rule allows.
+    #[error("citizen {citizen} holds {units} units in one window, the rule allows {limit}")]
+    OverQuota {
+        /// Index into the population.
+        citizen: u64,
+        /// Granted and not given back.
+        units: u32,
+        /// What the rule allows.
+        limit: u32,
+    },
+    /// An unknown outcome that was never resolved.
+    #[error("request {request} of citizen {citizen} was never resolved")]
+    Unresolved {
+        /// Index into the population.
+        citizen: u64,
+        /// The request.
+        request: RequestId,
+    },
+    /// A citizen with grants was not listed after the last of them.
+    #[error("citizen {citizen} was not listed after the last grant")]
+    NotAudited {
+        /// Index into the population.
+        citizen: u64,
+    },
+}
+
+/// What was judged, and how it came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Calls.
+    pub calls: usize,
+    /// Sales granted, each counted once.
+    pub grants: usize,
+    /// Units of those sales.
+    pub units_granted: u64,
+    /// Sales denied, each counted once.
+    pub denials: usize,
+    /// Calls whose outcome was unknown when they ended.
+    pub unknown: usize,
+    /// Calls that were known to have done nothing.
+    pub not_done: usize,
+    /// What was broken, at most [`VIOLATIONS_MAX`].
+    pub violations: Vec<Violation>,
+}
+
+/// More than this are not listed: the first few tell.
+pub const VIOLATIONS_MAX: usize = 100;
+
+/// Judges a finished run.
+#[must_use]
+pub fn check(history: &History) -> Report {
+    let mut report = count(history);
+    let mut found = order::check(&history.records);
+    let citizens = by_citizen(&history.records);
+    for (&citizen, records) in &citizens {
+        found.extend(answers::check(citizen, history.rule, records));
+        found.extend(replay::check(citizen, history.rule, records));
+    }
+    found.truncate(VIOLATIONS_MAX);
+    report.violations = found;
+    report
+}
+
+fn by_citizen(records: &[Record]) -> BTreeMap<u64, Vec<&Record>> {
+    let mut citizens: BTreeMap<u64, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        citizens.entry(record.citizen).or_default().push(record);
+    }
+    citizens
+}
+
+fn count(history: &History) -> Report {
+    let mut report = Report {
+        calls: history.records.len(),
+        ..Report::default()
+    };
+    let mut decided = BTreeMap::new();
+    for record in &history.records {
+        match (&record.call, &record.reply) {
+            (Call::Sell { request, quantity }, Reply::Verdict(verdict)) => {
+                decided.insert(*request, (verdict.granted, *quantity));
+            }
+            (_, Reply::Unknown { .. }) => report.unknown += 1,
+            (_, Reply::NotDone { .. }) => report.not_done += 1,
+            _ => {}
+        }
+    }
+    for (granted, quantity) in decided.into_values() {
+        if granted {
+            report.grants += 1;
+            report.units_granted += u64::from(quantity);
+        } else {
+            report.denials += 1;
+        }
+    }
+    report
+}
+
+impl Report {
+    /// # Panics
+    /// Something was broken; the message lists it.
+    pub fn assert_clean(&self) {
+        assert!(self.violations.is_empty(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} calls: {} sales granted ({} units), {} denied, {} unknown when they ended, {} not done, {} violations",
+            self.calls,
+            self.grants,
+            self.units_granted,
+            self.denials,
+            self.unknown,
+            self.not_done,
+            self.violations.len()
+        )?;
+        for violation in &self.violations {
+            write!(f, "\n  {violation}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The ledger: what a data shard decides, remembers and answers.
+//!
+//! [`apply_batch`] decides committed commands; [`answer`] reads. Both see a citizen's record through the
+//! same assessment, so a check never says other than a sale at the same instant would.
+//!
+//! Invariants: a granted sale never makes the live sales of its window exceed the rule in force; a request
+//! id that is repeated inside the retention time repeats its answer; a sale or void, its outbox row and the
+//! totals are written together. Deliberately absent: deciding *where* a command goes.
+
+mod account;
+mod answer;
+mod batch;
+mod calendar;
+mod command;
+mod outcome;
+mod program;
+mod query;
+mod record;
+mod sale;
+mod site;
+mod state;
+mod void;
+
+pub use answer::answer;
+pub use batch::apply_batch;
+pub use calendar::Window;
+pub use command::{
+    AdoptRange, Batch, Command, CommandBody, PutDevice, RecordSale, SaleSite, VoidSale,
+};
+pub use outcome::{
+    Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome, PutDeviceOutcome,
+    PutSitesOutcome, RecordOutcome, Verdict, VoidOutcome, VoidRefusal,
+};
+pub use program::{Program, ProgramError, Rule, WindowKind};
+pub use query::{CheckQuery, DeviceQuery, ListQuery, Query};
+pub use record::{
+    CitizenRecord, Coordinates, Denial, Device, OutboxKind, OutboxRow, Sale, SaleKind, ShardFacts,
+    ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
+};
+pub use state::{facts, program_versions};
+
+pub(crate) use account::units_at_grant;
+pub(crate) use state::{KnownProgram, load_programs};

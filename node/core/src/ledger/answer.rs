@@ -1,0 +1,107 @@
+//! Answers questions. Nothing is written.
+
+use quorate_proto::ids::{CitizenKey, ProgramId, ShardId, SiteKey};
+
+use super::{
+    account::Account,
+    batch::check_owner,
+    outcome::{Answer, CommandError, DeviceAnswer, Verdict},
+    query::{CheckQuery, DeviceQuery, Query},
+    record::{Sale, ShardFacts},
+    sale::{Decision, decide, unknown_program},
+    state::{self, KnownProgram},
+};
+use crate::{error::CoreError, keys, view::View};
+
+/// Answers a question at `now_ms`, Unix milliseconds, or at the shard's clock if that is later.
+///
+/// # Errors
+/// The state cannot be read, is damaged, or the time is beyond the calendar.
+pub fn answer(
+    view: &dyn View,
+    shard: ShardId,
+    query: &Query,
+    now_ms: i64,
+) -> Result<Answer, CoreError> {
+    let facts = state::facts(view, shard)?;
+    let now_ms = now_ms.max(facts.clock_ms);
+    let answer = match query {
+        Query::Check(query) => check(view, shard, &facts, query, now_ms)?.map(Answer::Check),
+        Query::List(query) => {
+            let opened = open(view, shard, &facts, &query.citizen, &query.program, now_ms)?;
+            opened.map(|(account, _)| Answer::List(newest_first(&account)))
+        }
+        Query::Device(query) => device(view, &facts, query)?.map(Answer::Device),
+    };
+    Ok(answer.unwrap_or_else(Answer::Error))
+}
+
+fn check(
+    view: &dyn View,
+    shard: ShardId,
+    facts: &ShardFacts,
+    query: &CheckQuery,
+    now_ms: i64,
+) -> Result<Result<Verdict, CommandError>, CoreError> {
+    let opened = open(view, shard, facts, &query.citizen, &query.program, now_ms)?;
+    let (account, mut known) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    let decided = decide(&account, &mut known, query.quantity)?;
+    Ok(decided.map(|decision| verdict(&account, &decision)))
+}
+
+fn verdict(account: &Account, decision: &Decision) -> Verdict {
+    Verdict {
+        denied: decision.result.err(),
+        remaining: decision.remaining,
+        limit: decision.limit(),
+        next_eligible_ms: decision.next_eligible_ms,
+        window: decision.window,
+        rule: decision.rule.map(|rule| rule.id),
+        decided_at_ms: decision.decided_at_ms,
+        purchases: decision
+            .window
+            .map_or_else(Vec::new, |window| account.purchases_now(window)),
+    }
+}
+
+/// The record and the program, if both are this shard's.
+fn open(
+    view: &dyn View,
+    shard: ShardId,
+    facts: &ShardFacts,
+    citizen: &CitizenKey,
+    program: &ProgramId,
+    now_ms: i64,
+) -> Result<Result<(Account, KnownProgram), CommandError>, CoreError> {
+    if let Err(error) = check_owner(facts, citizen.position()) {
+        return Ok(Err(error));
+    }
+    let Some(known) = state::load_program(view, shard, program)? else {
+        return Ok(Err(unknown_program(program)));
+    };
+    let account = state::load_account(view, &keys::citizen(citizen, program), now_ms)?;
+    Ok(Ok((account, known)))
+}
+
+fn newest_first(account: &Account) -> Vec<Sale> {
+    account.live_sales().iter().rev().cloned().collect()
+}
+
+fn device(
+    view: &dyn View,
+    facts: &ShardFacts,
+    query: &DeviceQuery,
+) -> Result<Result<DeviceAnswer, CommandError>, CoreError> {
+    if let Err(error) = check_owner(facts, SiteKey::of(&query.site_code).position()) {
+        return Ok(Err(error));
+    }
+    let site = state::load_site(view, &keys::site(&query.site_code))?;
+    let device = site.as_ref().and_then(|site| site.device(query.device_id));
+    Ok(Ok(DeviceAnswer {
+        public_key: device.map(|device| device.public_key),
+        site: site.map(|site| site.profile),
+    }))
+}

@@ -1,0 +1,124 @@
+//! What a shard is asked to decide and record.
+
+use std::num::NonZeroU32;
+
+use quorate_proto::{
+    ids::{CitizenKey, DeviceId, Epoch, ProgramId, RequestId, SiteCode, SiteType},
+    ring::RingRange,
+};
+
+use super::{program::Program, record::SiteProfile};
+
+/// Commands decided together at one instant: the payload of one log entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// The leader's clock, Unix milliseconds. A shard's time never goes back: an earlier time than that of
+    /// the batch before counts as that one.
+    pub time_ms: i64,
+    /// Decided in this order; each sees what those before it wrote.
+    pub commands: Vec<Command>,
+}
+
+impl Batch {
+    /// Whether replicas are to be compared at the log index of this batch.
+    #[must_use]
+    pub fn has_checkpoint(&self) -> bool {
+        self.commands
+            .iter()
+            .any(|command| matches!(command.body, CommandBody::Checkpoint { .. }))
+    }
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// The epoch by which the sender routed; 0: any.
+    pub epoch: Epoch,
+    /// What to do.
+    pub body: CommandBody,
+}
+
+/// What a command does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandBody {
+    /// Decides a sale and records it.
+    RecordSale(RecordSale),
+    /// Undoes a sale.
+    VoidSale(VoidSale),
+    /// Adds or replaces site profiles.
+    PutSites(Vec<SiteProfile>),
+    /// Registers the key of a device.
+    PutDevice(PutDevice),
+    /// Adds or replaces a program.
+    PutProgram(Program),
+    /// Fixes a log index at which replicas are compared.
+    Checkpoint {
+        /// Chosen by whoever asked.
+        id: u64,
+    },
+    /// Gives the shard its range. The first command of every shard.
+    AdoptRange(AdoptRange),
+}
+
+/// Where a sale is made, as the session says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaleSite {
+    /// Code of the site.
+    pub code: SiteCode,
+    /// Its class.
+    pub site_type: SiteType,
+    /// Province or metropolitan city.
+    pub region: String,
+}
+
+/// Decides a sale and records it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSale {
+    /// Names this sale; a repeat repeats the answer.
+    pub request_id: RequestId,
+    /// Who buys.
+    pub citizen: CitizenKey,
+    /// Under which program.
+    pub program: ProgramId,
+    /// Units.
+    pub quantity: NonZeroU32,
+    /// Where.
+    pub site: SaleSite,
+    /// Full year of birth; rules may depend on it.
+    pub birth_year: u16,
+}
+
+/// Undoes a sale of the same site on the day of that sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoidSale {
+    /// Names this void, not the sale.
+    pub request_id: RequestId,
+    /// Who bought.
+    pub citizen: CitizenKey,
+    /// Under which program.
+    pub program: ProgramId,
+    /// The sale.
+    pub sale_request_id: RequestId,
+    /// The site that asks.
+    pub site_code: SiteCode,
+}
+
+/// Registers the key of a device at a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutDevice {
+    /// The site; it must be known.
+    pub site_code: SiteCode,
+    /// The device, unique within the site.
+    pub device_id: DeviceId,
+    /// Ed25519 public key.
+    pub public_key: [u8; 32],
+}
+
+/// Gives a shard its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdoptRange {
+    /// The part of the ring.
+    pub range: RingRange,
+    /// Generation of the range, 1 or more.
+    pub epoch: Epoch,
+}

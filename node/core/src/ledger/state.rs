@@ -1,0 +1,153 @@
+//! Reading and writing the rows of a shard.
+
+use std::collections::BTreeMap;
+
+use quorate_proto::ids::{ProgramId, ShardId};
+
+use super::{
+    account::Account,
+    calendar::Calendar,
+    program::Program,
+    record::{CitizenRecord, OutboxRow, ShardFacts, SiteRecord},
+};
+use crate::{
+    codec::{self, DecodeError},
+    error::CoreError,
+    keys,
+    view::{Overlay, View, ViewError},
+};
+
+/// What a shard knows of itself; the empty facts if nothing was applied yet.
+///
+/// # Errors
+/// The state cannot be read, or is damaged.
+pub fn facts(view: &dyn View, shard: ShardId) -> Result<ShardFacts, CoreError> {
+    Ok(read(view, keys::facts(shard), codec::decode_facts)?.unwrap_or_default())
+}
+
+/// The programs that this shard applies, by id, and their versions.
+///
+/// # Errors
+/// The state cannot be read, or is damaged.
+pub fn program_versions(
+    view: &dyn View,
+    shard: ShardId,
+) -> Result<Vec<(ProgramId, u64)>, CoreError> {
+    let programs = load_programs(view, shard)?;
+    Ok(programs
+        .into_iter()
+        .map(|(id, known)| (id, known.program.version()))
+        .collect())
+}
+
+/// A program and its calendar.
+#[derive(Debug)]
+pub(crate) struct KnownProgram {
+    pub(crate) program: Program,
+    pub(crate) calendar: Calendar,
+}
+
+impl KnownProgram {
+    pub(super) fn new(program: Program) -> Self {
+        Self {
+            calendar: Calendar::new(program.zone().clone()),
+            program,
+        }
+    }
+}
+
+/// Every program of a shard.
+pub(crate) fn load_programs(
+    view: &dyn View,
+    shard: ShardId,
+) -> Result<BTreeMap<ProgramId, KnownProgram>, CoreError> {
+    let (first, end) = keys::programs(shard);
+    let mut rows = Vec::new();
+    view.scan(&first, &end, &mut |key, value| {
+        rows.push((key.to_vec(), value.to_vec()));
+        Ok::<(), ViewError>(())
+    })?;
+    let mut programs = BTreeMap::new();
+    for (key, value) in rows {
+        match codec::decode_program(value) {
+            Ok(program) => programs.insert(program.id(), KnownProgram::new(program)),
+            Err(fault) => return Err(CoreError::Damaged { key, fault }),
+        };
+    }
+    Ok(programs)
+}
+
+/// One program of a shard.
+pub(super) fn load_program(
+    view: &dyn View,
+    shard: ShardId,
+    id: &ProgramId,
+) -> Result<Option<KnownProgram>, CoreError> {
+    let program = read(view, keys::program(shard, id), codec::decode_program)?;
+    Ok(program.map(KnownProgram::new))
+}
+
+/// The record at this key, looked at now; empty if there is none.
+pub(super) fn load_account(view: &dyn View, key: &[u8], now_ms: i64) -> Result<Account, CoreError> {
+    let record = read_at(view, key, codec::decode_citizen)?;
+    Ok(Account::new(record.unwrap_or_default(), now_ms))
+}
+
+/// One site.
+pub(super) fn load_site(view: &dyn View, key: &[u8]) -> Result<Option<SiteRecord>, CoreError> {
+    read_at(view, key, codec::decode_site)
+}
+
+pub(super) fn store_facts(overlay: &mut Overlay<'_>, shard: ShardId, facts: &ShardFacts) {
+    overlay.put(keys::facts(shard), codec::encode_facts(facts));
+}
+
+pub(super) fn store_program(overlay: &mut Overlay<'_>, shard: ShardId, program: &Program) {
+    overlay.put(
+        keys::program(shard, &program.id()),
+        codec::encode_program(program),
+    );
+}
+
+pub(super) fn store_record(overlay: &mut Overlay<'_>, key: Vec<u8>, record: CitizenRecord) {
+    overlay.put(key, codec::encode_citizen(record));
+}
+
+pub(super) fn store_site(overlay: &mut Overlay<'_>, key: Vec<u8>, site: SiteRecord) {
+    overlay.put(key, codec::encode_site(site));
+}
+
+pub(super) fn append_outbox(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    facts: &mut ShardFacts,
+    row: &OutboxRow,
+) {
+    facts.outbox_rows += 1;
+    overlay.put(
+        keys::outbox(shard, facts.outbox_rows),
+        codec::encode_outbox_row(row),
+    );
+}
+
+fn read<T>(
+    view: &dyn View,
+    key: Vec<u8>,
+    decode: impl FnOnce(Vec<u8>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, CoreError> {
+    read_at(view, &key, decode)
+}
+
+fn read_at<T>(
+    view: &dyn View,
+    key: &[u8],
+    decode: impl FnOnce(Vec<u8>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, CoreError> {
+    let Some(bytes) = view.get(key)? else {
+        return Ok(None);
+    };
+    decode(bytes).map(Some).map_err(|fault| CoreError::Damaged {
+        key: key.to_vec(),
+        fault,
+    })
+}

@@ -1,0 +1,75 @@
+//! Every bound of the core, with its reason.
+
+/// One day, milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long a sale, denial or void is remembered after it was recorded, milliseconds. A repeated request
+/// repeats its answer for this long. 35 days are five calendar weeks: longer than any window, and longer
+/// than a terminal may stay offline.
+pub const RETENTION_MS: i64 = 35 * DAY_MS;
+
+/// Longest window of any rule, milliseconds: a calendar week in which clocks are set back.
+pub const WINDOW_MS_MAX: i64 = 8 * DAY_MS;
+
+/// Latest time that a command may carry, Unix milliseconds: the year 9000, well inside the calendar's
+/// range, so that a window's end is always inside too.
+pub const TIME_MS_MAX: i64 = 221_845_392_000_000;
+
+/// Denials kept in one record; the oldest is dropped. A repeated request whose denial was dropped is
+/// decided anew. Nobody is denied this often in five weeks but by a program gone wild, and the record must
+/// stay small enough to be read and written with every sale.
+pub const DENIALS_KEPT_MAX: usize = 64;
+
+/// Sales inside the retention time that one record holds, voided ones included; above it every sale is
+/// denied as over the limit. Selling and voiding in a loop would otherwise grow the record for ever.
+pub const SALES_KEPT_MAX: usize = 1024;
+
+/// Attempts to void one sale that are kept; the oldest refused one is dropped. Nothing is lost by it: a
+/// refusal never turns, so deciding it anew gives the same refusal.
+pub const VOID_ATTEMPTS_KEPT_MAX: usize = 8;
+
+/// Rule versions of one program: a change every working day for three months. All of them are read with
+/// each batch.
+pub const RULES_MAX: usize = 64;
+
+/// Units a rule may allow in one window. Keeps every sum over a record far inside 64 bits.
+pub const RULE_LIMIT_MAX: u32 = 1_000_000;
+
+/// Programs in one cluster view, which travels whole.
+pub const PROGRAMS_MAX: usize = 256;
+
+/// Commands in one batch: bounds the time that one entry holds up the ones behind it.
+pub const BATCH_COMMANDS_MAX: usize = 4096;
+
+/// Sites in one command: about 300 KiB.
+pub const SITES_PER_COMMAND_MAX: usize = 1000;
+
+/// Longest name or postal address of a site, bytes: several times the longest of the 2020 list.
+pub const SITE_TEXT_BYTES_MAX: usize = 512;
+
+/// Longest region name, bytes. It is stored with every sale.
+pub const REGION_BYTES_MAX: usize = 64;
+
+/// Longest time zone name, bytes; the longest of the IANA database has 32.
+pub const TIME_ZONE_BYTES_MAX: usize = 64;
+
+/// Data shards a cluster may start with; beyond that it grows by splitting.
+pub const SHARDS_MAX: u32 = 4096;
+
+/// Replicas of a shard: any one may be lost.
+pub const REPLICAS: usize = 3;
+
+/// Nodes in one cluster view.
+pub const NODES_MAX: usize = 1024;
+
+/// Longest address or zone of a node, bytes: a full DNS name and a port.
+pub const NODE_TEXT_BYTES_MAX: usize = 264;
+
+const _: () = assert!(
+    RETENTION_MS > WINDOW_MS_MAX,
+    "a sale must be remembered for as long as it can count"
+);
+const _: () = assert!(
+    VOID_ATTEMPTS_KEPT_MAX >= 2,
+    "the attempt that voided is kept beside at least one refused one"
+);

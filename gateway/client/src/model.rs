@@ -1,0 +1,16 @@
+//! Answers as types that carry their proof. They serialise to the JSON that `quorate -o json` prints;
+//! names and units of that JSON never change their meaning.
+
+mod admin;
+mod request;
+mod verdict;
+
+pub use admin::{
+    Changes, ClusterStatus, Health, NodeStatus, Program, ProgramStatus, ReplicaDigest,
+    ReplicaStatus, Rule, RuleWindow, ShardStatus, ShardVerification, Site, Totals, Verification,
+};
+pub use request::{NationalId, Sale, Undo};
+pub use verdict::{
+    Decision, DenialReason, Position, Purchase, Recorded, Sales, Verdict, VoidOutcome, VoidRefusal,
+    Voided, Warning, Window,
+};

@@ -1,0 +1,79 @@
+//! What is asked for.
+
+use std::fmt;
+
+use quorate_proto::{
+    ids::{ProgramId, RequestId},
+    v1,
+};
+use zeroize::Zeroizing;
+
+/// A national ID on its way to a gateway. Cannot be printed; wiped when dropped.
+#[derive(Clone)]
+pub struct NationalId {
+    scheme: String,
+    number: Zeroizing<String>,
+}
+
+impl NationalId {
+    /// The Korean resident registration number.
+    pub const KR_RRN: &'static str = "KR-RRN";
+
+    /// A number as written on the card. The gateway judges it.
+    #[must_use]
+    pub fn new(scheme: impl Into<String>, number: impl Into<String>) -> Self {
+        Self {
+            scheme: scheme.into(),
+            number: Zeroizing::new(number.into()),
+        }
+    }
+
+    pub(crate) fn to_wire(&self) -> v1::CitizenId {
+        v1::CitizenId {
+            scheme: self.scheme.clone(),
+            number: String::clone(&self.number),
+        }
+    }
+}
+
+impl fmt::Debug for NationalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NationalId")
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A sale to check or to record.
+#[derive(Clone, Debug)]
+pub struct Sale {
+    /// Whose ration.
+    pub citizen: NationalId,
+    /// Of which program.
+    pub program: ProgramId,
+    /// Whole units.
+    pub quantity: u32,
+}
+
+/// A sale to undo.
+#[derive(Clone, Debug)]
+pub struct Undo {
+    /// Whose ration.
+    pub citizen: NationalId,
+    /// Of which program.
+    pub program: ProgramId,
+    /// The request that recorded the sale.
+    pub sale_request_id: RequestId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_national_id_is_not_printed() {
+        let id = NationalId::new(NationalId::KR_RRN, "900101-1234568");
+        let printed = format!("{id:?}");
+        assert!(printed.contains("KR-RRN") && !printed.contains("900101"));
+    }
+}

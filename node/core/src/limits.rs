@@ -24,8 +24,9 @@ pub const DENIALS_KEPT_MAX: usize = 64;
 /// denied as over the limit. Selling and voiding in a loop would otherwise grow the record for ever.
 pub const SALES_KEPT_MAX: usize = 1024;
 
-/// Attempts to void one sale that are kept; the oldest refused one is dropped. Nothing is lost by it: a
-/// refusal never turns, so deciding it anew gives the same refusal.
+/// Attempts to void one sale that are kept; the oldest refused one is dropped. Its repeat is decided anew,
+/// to the same refusal, because a refusal never turns; only the use of its id for something else is then
+/// no longer noticed.
 pub const VOID_ATTEMPTS_KEPT_MAX: usize = 8;
 
 /// Rule versions of one program: a change every working day for three months. All of them are read with

@@ -22,9 +22,8 @@ mod state_machine;
 mod types;
 
 pub(crate) use codec::AppliedPoint;
-pub(crate) use group::{Group, GroupParts, Leadership, Pending, Proposed, ReadRefused, ReplicaFacts};
+pub(crate) use group::{Group, GroupParts, Pending, Proposed, ReadRefused};
 pub(crate) use inbound::{FindGroup, Inbound};
 pub(crate) use peer::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork};
 pub(crate) use snapshot_receiver::{SnapshotRefused, receive_snapshot};
-pub(crate) use state_machine::Digest;
 pub(crate) use types::{Applied, Host};

@@ -154,7 +154,7 @@ impl SnapshotSpool {
             ));
         }
         if key == keys::facts(self.group) && self.group != ShardId::SYSTEM {
-            let facts = codec::decode_facts(&value)
+            let facts = codec::decode_facts(value.clone())
                 .map_err(|e| StorageError::new("receiving a snapshot", e))?;
             self.owned = keys::ranges(self.group, facts.range());
         }

@@ -3,30 +3,48 @@
 use std::fmt;
 
 use bytes::Bytes;
-use openraft::alias::{LogIdOf, StoredMembershipOf, VoteOf};
+use openraft::OptionalSend;
+use openraft::type_config::alias::{LogIdOf, StoredMembershipOf, VoteOf};
+use openraft::impls::OneshotResponder;
 use quorate_core::ledger::Outcome;
-use quorate_core::system::SystemOutcome;
+use quorate_proto::storage::SystemOutcome;
 use quorate_proto::ids::NodeId;
 
-openraft::declare_raft_types!(
-    /// One type configuration for all groups. `NodeId` is a replica id: unique per group, never reused.
-    pub(crate) TypeConfig:
-        D = Proposal,
-        R = Applied,
-        NodeId = u64,
-        Node = Host,
-        Responder<T> = openraft::impls::OneshotResponder<Self, T> where T: openraft::OptionalSend + 'static,
-        AsyncRuntime = openraft_rt_tokio::TokioRuntime,
-);
+/// One type configuration for all groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TypeConfig;
+
+impl openraft::RaftTypeConfig for TypeConfig {
+    type D = Proposal;
+    type R = Applied;
+    /// A replica id: unique per group, never reused.
+    type NodeId = u64;
+    type Node = Host;
+    type Term = u64;
+    type LeaderId = LeaderId;
+    type Vote = openraft::impls::Vote<LeaderId>;
+    type Payload = openraft::EntryPayload<Proposal, u64, Host>;
+    type Entry = openraft::Entry<LeaderId, Self::Payload>;
+    type AsyncRuntime = openraft_rt_tokio::TokioRuntime;
+    type Responder<T>
+        = OneshotResponder<Self, T>
+    where
+        T: OptionalSend + 'static;
+    type Batch<T>
+        = openraft::impls::InlineBatch<T>
+    where
+        T: OptionalSend + 'static;
+    type ErrorSource = openraft::impls::BoxedErrorSource;
+}
 
 pub(crate) type LogId = LogIdOf<TypeConfig>;
 pub(crate) type Vote = VoteOf<TypeConfig>;
 pub(crate) type LeaderId = openraft::impls::leader_id_adv::LeaderId<u64, u64>;
-pub(crate) type Entry = openraft::alias::EntryOf<TypeConfig>;
+pub(crate) type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
 pub(crate) type Membership = openraft::Membership<u64, Host>;
 pub(crate) type StoredMembership = StoredMembershipOf<TypeConfig>;
-pub(crate) type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
-pub(crate) type Snapshot<D> = openraft::alias::SnapshotOf<TypeConfig, D>;
+pub(crate) type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
+pub(crate) type Snapshot<D> = openraft::type_config::alias::SnapshotOf<TypeConfig, D>;
 
 /// Encoded commands, opaque to Raft.
 #[derive(Clone, PartialEq, Eq)]

@@ -11,6 +11,6 @@ mod proposer;
 mod reader;
 mod tender;
 
-pub(crate) use desk::{Desk, Question, ReplyTo, Request};
+pub(crate) use desk::{Question, ReplyTo, Request};
 pub(crate) use flusher::run_flusher;
 pub(crate) use host::{Host, HostParts, LeaderBoard};

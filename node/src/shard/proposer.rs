@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use quorate_core::codec;
 use quorate_core::ledger::{Batch, Command, Outcome};
 use quorate_link::env::Env;
@@ -90,7 +89,7 @@ async fn propose(group: &Arc<Group>, gathered: Vec<Request>, slot: OwnedSemaphor
         time_ms: env.unix_ms(),
         commands,
     };
-    let pending = group.submit(Bytes::from(codec::encode_batch(&batch))).await;
+    let pending = group.submit(codec::encode_batch(&batch)).await;
     env.spawn("proposal", answer_when_decided(pending, replies, slot));
 }
 
@@ -124,7 +123,7 @@ fn answer_all(replies: Vec<ReplyTo>, outcomes: Vec<Outcome>, term: u64, log_inde
     );
     for (ordinal, (reply, outcome)) in (0u32..).zip(replies.into_iter().zip(outcomes)) {
         reply.answer(shard_reply::Body::Write(WriteReply {
-            outcome: Some(codec::outcome_to_proto(&outcome)),
+            outcome: Some(codec::outcome_to_proto(outcome)),
             term,
             log_index,
             ordinal,

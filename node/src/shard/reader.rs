@@ -57,7 +57,7 @@ fn answer_all(group: &Group, questions: Vec<Question>, env: &Env, failure: &Fail
             match ledger::answer(view, shard, &question.query, now_ms) {
                 Ok(answer) => question
                     .reply
-                    .answer(shard_reply::Body::Query(reply_of(&answer, term, log_index))),
+                    .answer(shard_reply::Body::Query(reply_of(answer, term, log_index))),
                 Err(error) => {
                     // Damaged state is never served: this node stops, and the others go on.
                     question.reply.refuse(refusal::Kind::NotLeader, None);
@@ -68,7 +68,7 @@ fn answer_all(group: &Group, questions: Vec<Question>, env: &Env, failure: &Fail
     });
 }
 
-fn reply_of(answer: &Answer, term: u64, log_index: u64) -> QueryReply {
+fn reply_of(answer: Answer, term: u64, log_index: u64) -> QueryReply {
     QueryReply {
         term,
         log_index,

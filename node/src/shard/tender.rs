@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use quorate_core::codec;
 use quorate_core::ledger::{self, AdoptRange, Batch, Command, CommandBody};
 use quorate_link::env::Env;
@@ -92,7 +91,7 @@ async fn tend(
                 time_ms: env.unix_ms(),
                 commands,
             };
-            let pending = group.submit(Bytes::from(codec::encode_batch(&batch))).await;
+            let pending = group.submit(codec::encode_batch(&batch)).await;
             let proposed = pending.outcome().await;
             tracing::debug!(%shard, ?proposed, "brought the shard in line with the view");
         }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::FutureExt as _;
@@ -74,14 +73,12 @@ impl SystemProposer {
         if !group.leadership().borrow().here {
             return Err(SystemError::NotLeader);
         }
-        let bytes = codec::system_command_from_proto(command)
-            .map(|command| codec::encode_system_command(&command))
-            .map_err(|e| SystemError::Malformed(e.to_string()))?;
-        match group.submit(Bytes::from(bytes)).await.outcome().await {
+        let bytes = codec::encode_system_command(command);
+        match group.submit(bytes).await.outcome().await {
             Proposed::Applied {
                 outcome: Applied::System(outcome),
                 ..
-            } => Ok(codec::system_outcome_to_proto(&outcome)),
+            } => Ok(outcome),
             Proposed::Applied { .. } | Proposed::Unknown => Err(SystemError::Unavailable),
             Proposed::NotLeader(_) => Err(SystemError::NotLeader),
         }

@@ -37,6 +37,7 @@ impl View {
         let programs = message
             .programs
             .iter()
+            .cloned()
             .map(codec::program_from_proto)
             .collect::<Result<_, _>>()
             .map_err(|e| e.to_string())?;

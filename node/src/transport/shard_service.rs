@@ -93,7 +93,7 @@ fn dispatch(host: &Host, command: ShardCommand, reply: ReplyTo, received: Durati
     match command.body {
         Some(shard_command::Body::Write(write)) => {
             let bytes = write.encoded_len();
-            match codec::command_from_proto(&write) {
+            match codec::command_from_proto(write) {
                 Ok(command) => desk.submit(shard::Request {
                     command,
                     bytes,
@@ -103,7 +103,7 @@ fn dispatch(host: &Host, command: ShardCommand, reply: ReplyTo, received: Durati
                 Err(error) => reply.malformed(error),
             }
         }
-        Some(shard_command::Body::Query(query)) => match codec::query_from_proto(&query) {
+        Some(shard_command::Body::Query(query)) => match codec::query_from_proto(query) {
             Ok(query) => desk.ask(Question {
                 query,
                 deadline,

@@ -25,6 +25,8 @@ pub(super) struct Account {
     live_sales_from: usize,
     live_denials_from: usize,
     now_ms: i64,
+    /// What was decided at this instant or earlier is forgotten.
+    forgotten_ms: i64,
 }
 
 /// What a request id was used for.
@@ -63,16 +65,17 @@ pub(super) struct Retired {
 impl Account {
     /// Looks at a record at the shard's time.
     pub(super) fn new(record: CitizenRecord, now_ms: i64) -> Self {
-        let forgotten = now_ms.saturating_sub(limits::RETENTION_MS);
+        let forgotten_ms = now_ms.saturating_sub(limits::RETENTION_MS);
         Self {
             live_sales_from: record
                 .sales
-                .partition_point(|sale| sale.recorded_at_ms <= forgotten),
+                .partition_point(|sale| sale.recorded_at_ms <= forgotten_ms),
             live_denials_from: record
                 .denials
-                .partition_point(|denial| denial.decided_at_ms <= forgotten),
+                .partition_point(|denial| denial.decided_at_ms <= forgotten_ms),
             record,
             now_ms,
+            forgotten_ms,
         }
     }
 
@@ -85,15 +88,18 @@ impl Account {
         &self.record.denials[self.live_denials_from..]
     }
 
-    /// What this request id was used for, inside the retention time.
+    /// What this request id was used for, inside the retention time. An attempt to undo a sale is remembered
+    /// by its own time, which may be longer than the sale.
     pub(super) fn known(&self, id: RequestId) -> Option<Known> {
-        for (at, sale) in self.live_sales().iter().enumerate() {
-            let index = self.live_sales_from + at;
-            if sale.request_id == id {
+        for (index, sale) in self.record.sales.iter().enumerate() {
+            if sale.request_id == id && index >= self.live_sales_from {
                 return Some(Known::Sale { index });
             }
             let mut attempts = sale.void_attempts.iter();
-            if let Some(attempt) = attempts.position(|attempt| attempt.request_id == id) {
+            let attempt = attempts.position(|attempt| {
+                attempt.request_id == id && attempt.decided_at_ms > self.forgotten_ms
+            });
+            if let Some(attempt) = attempt {
                 return Some(Known::Void {
                     sale: index,
                     attempt,
@@ -245,8 +251,9 @@ impl Account {
             .collect()
     }
 
-    /// Drops what is forgotten, before the record is written. A forgotten sale stays while it shares a
-    /// window with something remembered, whose repeated answer still lists it.
+    /// Drops what is forgotten, before the record is written. A forgotten sale stays while an attempt to undo
+    /// it is remembered, and while it shares a window with something remembered, whose repeated answer
+    /// lists it.
     pub(super) fn retire(&mut self, calendar: &mut Calendar) -> Result<Retired, CoreError> {
         self.record.denials.drain(..self.live_denials_from);
         self.live_denials_from = 0;
@@ -261,9 +268,12 @@ impl Account {
         };
 
         let mut retired = Retired::default();
-        let (mut index, live_from) = (0, self.live_sales_from);
+        let (mut index, live_from, forgotten_ms) = (0, self.live_sales_from, self.forgotten_ms);
         self.record.sales.retain(|sale| {
-            let keep = index >= live_from || sale.sold_at_ms >= keep_from;
+            let mut attempts = sale.void_attempts.iter();
+            let keep = index >= live_from
+                || sale.sold_at_ms >= keep_from
+                || attempts.any(|attempt| attempt.decided_at_ms > forgotten_ms);
             index += 1;
             if !keep {
                 retired.sales += 1;

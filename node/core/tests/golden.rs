@@ -1,0 +1,397 @@
+//! Durable bytes, pinned. A difference here means that what was written before can no longer be read, or
+//! is read as something else: it needs a new version of the format, never a new vector alone.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use bytes::Bytes;
+use common::{NINE_MS, Shard, citizen, mask, profile, program, request, rule, sale, site, void};
+use quorate_core::{
+    codec, keys,
+    ledger::{
+        AdoptRange, Batch, CitizenRecord, Command, CommandBody, Coordinates, Denial, DenialReason,
+        Device, OutboxKind, OutboxRow, PutDevice, Sale, SaleKind, SiteRecord, VoidAttempt,
+        VoidRefusal,
+    },
+};
+use quorate_proto::{
+    ids::{DeviceId, Epoch, RuleId, ShardId},
+    ring::RingRange,
+    storage as pb,
+};
+
+/// Set to write the vectors instead of comparing them.
+const BLESS: &str = "QUORATE_BLESS";
+
+/// Names and bytes, in the order of the file.
+type Vectors = Vec<(&'static str, Vec<u8>)>;
+
+/// Compares vectors with their file, or writes the file.
+fn check(file: &str, vectors: &Vectors) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(file);
+    let mut text = String::new();
+    for (name, bytes) in vectors {
+        let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+        writeln!(text, "{name} {hex}").unwrap();
+    }
+    if blessed() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let pinned = fs::read_to_string(&path).unwrap_or_default();
+    let changed: Vec<_> = text
+        .lines()
+        .filter(|line| !pinned.lines().any(|pinned| pinned == *line))
+        .chain(
+            pinned
+                .lines()
+                .filter(|line| !text.lines().any(|new| new == *line)),
+        )
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(
+        text == pinned,
+        "durable bytes differ from {}: {changed:?}\n\
+         If old data can still be read, pin the new bytes with\n\
+         {BLESS}=1 cargo test --release -p quorate-core --test golden",
+        path.display()
+    );
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch of this test alone")]
+fn blessed() -> bool {
+    std::env::var_os(BLESS).is_some()
+}
+
+#[test]
+fn keys_are_pinned() {
+    let shard = ShardId(7);
+    let (first, end) = keys::data_range(RingRange::FULL);
+    let vectors = vec![
+        ("applied", keys::applied(shard)),
+        ("facts", keys::facts(shard)),
+        ("program", keys::program(shard, &mask())),
+        ("cluster-view", keys::cluster_view()),
+        ("citizen", keys::citizen(&citizen(1), &mask())),
+        ("site", keys::site(&site(1).code)),
+        ("outbox", keys::outbox(shard, 258)),
+        ("data-first", first),
+        ("data-end", end),
+        ("log-vote", keys::raft::vote(shard)),
+        ("log-replica", keys::raft::replica(shard)),
+        ("log-purged", keys::raft::purged(shard)),
+        ("log-committed", keys::raft::committed(shard)),
+        ("log-installing", keys::raft::installing(shard)),
+        ("log-entry", keys::raft::entry(shard, 258)),
+    ];
+    check("keys.hex", &vectors);
+}
+
+#[test]
+fn values_are_pinned() {
+    let outbox = |kind| OutboxRow {
+        site_code: site(1).code,
+        program: mask(),
+        request_id: request(1),
+        quantity: 2,
+        kind,
+        at_ms: NINE_MS,
+    };
+    let mut vectors = vec![
+        (
+            "citizen-empty",
+            codec::encode_citizen(CitizenRecord::default()),
+        ),
+        ("citizen", codec::encode_citizen(record())),
+        ("site", codec::encode_site(site_record())),
+        (
+            "outbox-sold",
+            codec::encode_outbox_row(&outbox(OutboxKind::Sold)),
+        ),
+        (
+            "outbox-voided",
+            codec::encode_outbox_row(&outbox(OutboxKind::Voided)),
+        ),
+        ("facts", facts()),
+        ("program", codec::encode_program(&programs())),
+        ("batch", codec::encode_batch(&batch()).to_vec()),
+        ("view", codec::encode_view(&view())),
+    ];
+    vectors.extend(system_commands());
+    vectors.extend(log_rows());
+    check("values.hex", &vectors);
+}
+
+#[test]
+fn values_read_back() {
+    let read = |bytes| codec::decode_citizen(bytes).unwrap();
+    assert_eq!(read(codec::encode_citizen(record())), record());
+    let site = codec::decode_site(codec::encode_site(site_record())).unwrap();
+    assert_eq!(site, site_record());
+    let bytes = codec::encode_program(&programs());
+    assert_eq!(codec::decode_program(bytes).unwrap(), programs());
+    assert_eq!(
+        codec::decode_batch(&codec::encode_batch(&batch())).unwrap(),
+        batch()
+    );
+    assert_eq!(
+        codec::decode_view(&codec::encode_view(&view())).unwrap(),
+        view()
+    );
+    let read = codec::decode_facts(facts()).unwrap();
+    assert_eq!(codec::encode_facts(&read), facts());
+}
+
+fn record() -> CitizenRecord {
+    let attempt = |id, refused, decided_at_ms| VoidAttempt {
+        request_id: request(id),
+        site_code: site(2).code,
+        refused,
+        remaining: 1,
+        decided_at_ms,
+    };
+    let sale = Sale {
+        request_id: request(1),
+        quantity: 2,
+        site: site(1),
+        sold_at_ms: NINE_MS,
+        recorded_at_ms: NINE_MS + 1,
+        kind: SaleKind::Online,
+        flags: 0,
+        rule: RuleId::parse("2020-03-09").unwrap(),
+        remaining: 0,
+        limit: 2,
+        void_attempts: vec![
+            attempt(3, Some(VoidRefusal::OtherSite), NINE_MS + 2),
+            attempt(4, None, NINE_MS + 3),
+        ],
+    };
+    let denial = |id, rule| Denial {
+        request_id: request(id),
+        quantity: 1,
+        site_code: site(1).code,
+        reason: DenialReason::OverLimit,
+        remaining: 0,
+        limit: 2,
+        next_eligible_ms: Some(NINE_MS + 5),
+        decided_at_ms: NINE_MS + 4,
+        rule,
+    };
+    CitizenRecord {
+        denials: vec![denial(5, Some(sale.rule)), denial(6, None)],
+        sales: vec![sale],
+    }
+}
+
+fn site_record() -> SiteRecord {
+    let mut profile = profile(1, "약국");
+    profile.coordinates = Some(Coordinates {
+        latitude: 37.5665,
+        longitude: 126.978,
+    });
+    SiteRecord {
+        profile,
+        devices: vec![Device {
+            device_id: DeviceId::parse("till-1").unwrap(),
+            public_key: [5; 32],
+            enrolled_at_ms: NINE_MS,
+        }],
+    }
+}
+
+/// Facts with every counter moved.
+fn facts() -> Vec<u8> {
+    let mut shard = Shard::new(2, 2);
+    shard.sell(1, 7, 2);
+    shard.sell(2, 7, 1);
+    shard.void(3, 7, 1);
+    shard.now_ms += quorate_core::limits::RETENTION_MS + common::DAY_MS;
+    shard.sell(4, 7, 1);
+    codec::encode_facts(&shard.facts())
+}
+
+fn programs() -> quorate_core::ledger::Program {
+    let rules = [
+        rule("2020-03-09", 0, 2, 2),
+        rule("2020-04-27", NINE_MS, 3, 3),
+    ];
+    program(&rules, 9)
+}
+
+/// One command of each kind.
+fn batch() -> Batch {
+    let device = PutDevice {
+        site_code: site(1).code,
+        device_id: DeviceId::parse("till-1").unwrap(),
+        public_key: [5; 32],
+    };
+    let adopt = AdoptRange {
+        range: RingRange::FULL,
+        epoch: Epoch(1),
+    };
+    let bodies = [
+        sale(1, 7, 2, 1),
+        void(2, 7, 1, 1),
+        CommandBody::PutSites(vec![site_record().profile, profile(2, "")]),
+        CommandBody::PutDevice(device),
+        CommandBody::PutProgram(programs()),
+        CommandBody::Checkpoint { id: 300 },
+        CommandBody::AdoptRange(adopt),
+    ];
+    Batch {
+        time_ms: NINE_MS,
+        commands: (0..)
+            .zip(bodies)
+            .map(|(epoch, body)| Command {
+                epoch: Epoch(epoch),
+                body,
+            })
+            .collect(),
+    }
+}
+
+fn node() -> pb::NodeRecord {
+    pb::NodeRecord {
+        node_id: 1,
+        incarnation: 77,
+        address: "127.0.0.1:7101".to_owned(),
+        zone: "a".to_owned(),
+    }
+}
+
+fn view() -> pb::ClusterView {
+    let placement = |replica, node| pb::ReplicaPlacement { replica, node };
+    pb::ClusterView {
+        version: 3,
+        cluster_id: "demo".to_owned(),
+        fingerprint: "ab".repeat(32),
+        nodes: vec![node()],
+        shards: vec![pb::ShardRecord {
+            shard: 1,
+            range_first: 0,
+            range_last: u64::MAX,
+            epoch: 1,
+            replicas: vec![placement(4, 1), placement(2, 2)],
+            next_replica_id: 5,
+            forming_replica: 2,
+        }],
+        programs: vec![codec::program_to_proto(&programs())],
+    }
+}
+
+fn system_commands() -> Vectors {
+    use pb::system_command::Body;
+    let bodies = [
+        (
+            "system-bootstrap",
+            Body::Bootstrap(pb::Bootstrap {
+                cluster_id: "demo".to_owned(),
+                fingerprint: "ab".repeat(32),
+                shards: 8,
+                nodes: vec![node()],
+            }),
+        ),
+        (
+            "system-register-node",
+            Body::RegisterNode(pb::RegisterNode {
+                node: Some(node()),
+                fingerprint: "ab".repeat(32),
+            }),
+        ),
+        (
+            "system-shard-formed",
+            Body::ShardFormed(pb::ShardFormed {
+                shard: 1,
+                replica: 2,
+            }),
+        ),
+        (
+            "system-put-program",
+            Body::PutProgram(pb::PutProgramDefinition {
+                program: Some(codec::program_to_proto(&programs())),
+            }),
+        ),
+    ];
+    let encode = |body| {
+        let command = pb::SystemCommand { body: Some(body) };
+        codec::encode_system_command(&command).to_vec()
+    };
+    bodies
+        .into_iter()
+        .map(|(name, body)| (name, encode(body)))
+        .collect()
+}
+
+fn installing(point: pb::AppliedPoint) -> pb::PendingInstall {
+    let (first, end) = keys::data_range(RingRange::FULL);
+    pb::PendingInstall {
+        point: Some(point),
+        tables: vec!["1-0000.sst".to_owned()],
+        clears: vec![pb::KeyRange {
+            first: first.into(),
+            end: end.into(),
+        }],
+    }
+}
+
+/// What a node keeps in the log family and as the applied point.
+fn log_rows() -> Vectors {
+    use pb::log_entry::Payload;
+    let log_id = pb::LogId {
+        term: 2,
+        leader_replica: 3,
+        index: 258,
+    };
+    let membership = pb::Membership {
+        log_id: Some(log_id),
+        configs: vec![pb::VoterSet {
+            replicas: vec![1, 2, 3],
+        }],
+        members: vec![pb::Member {
+            replica: 1,
+            node: 10,
+        }],
+    };
+    let entry = |payload| {
+        codec::seal(&pb::LogEntry {
+            log_id: Some(log_id),
+            payload: Some(payload),
+        })
+    };
+    let vote = pb::Vote {
+        term: 2,
+        leader_replica: 3,
+        committed: true,
+    };
+    let point = pb::AppliedPoint {
+        log_id: Some(log_id),
+        membership: Some(membership.clone()),
+    };
+    vec![
+        ("log-entry-blank", entry(Payload::Blank(pb::Blank {}))),
+        (
+            "log-entry-normal",
+            entry(Payload::Normal(Bytes::from_static(b"payload"))),
+        ),
+        (
+            "log-entry-membership",
+            entry(Payload::Membership(membership)),
+        ),
+        ("log-vote", codec::seal(&vote)),
+        ("log-id", codec::seal(&log_id)),
+        (
+            "log-replica",
+            codec::seal(&pb::HostedReplica { replica: 4 }),
+        ),
+        ("applied-point", codec::seal(&point)),
+        ("log-installing", codec::seal(&installing(point))),
+    ]
+}

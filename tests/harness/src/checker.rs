@@ -9,6 +9,7 @@
 //! citizen was listed once more. Deliberately absent: tolerance. A history that cannot be judged fails.
 
 mod answers;
+mod floating;
 #[cfg(test)]
 mod honest;
 mod order;

@@ -121,7 +121,7 @@ pub struct Verdict {
     pub window_end_ms: i64,
     /// Stamped by the leader, Unix milliseconds.
     pub decided_at_ms: i64,
-    /// Sales in the window, newest first.
+    /// Sales in the window that are not undone, newest first. On a repeated answer: as at the decision.
     pub purchases: Vec<Purchase>,
     /// True if this repeats an earlier answer.
     pub repeated: bool,

@@ -24,6 +24,8 @@ pub(super) struct Honest {
     answers: HashMap<RequestId, Reply>,
     /// Requests in the order of their decision.
     decided: Vec<RequestId>,
+    /// Of each citizen: the last stamp of a void, and the last one of anything.
+    stamps: BTreeMap<u64, (i64, i64)>,
     now_us: u64,
     index: u64,
     requests: u64,
@@ -38,6 +40,7 @@ impl Honest {
             accounts: BTreeMap::new(),
             answers: HashMap::new(),
             decided: Vec::new(),
+            stamps: BTreeMap::new(),
             now_us: 1_000,
             index: 1,
             requests: 0,
@@ -79,12 +82,17 @@ impl Honest {
             0..2 => Call::Check { quantity },
             2 => Call::List,
             3 => {
-                let mut sales = self.accounts.entry(citizen).or_default().sales();
-                match sales.next() {
-                    Some(sale) => Call::Void {
-                        request,
-                        sale: sale.request,
-                    },
+                // A client undoes only what it was told.
+                let told = self
+                    .records
+                    .iter()
+                    .filter(|record| record.citizen == citizen);
+                let granted = told.filter_map(|record| match &record.reply {
+                    Reply::Verdict(verdict) if verdict.granted => record.call.request(),
+                    _ => None,
+                });
+                match granted.last() {
+                    Some(sale) => Call::Void { request, sale },
                     None => Call::Check { quantity },
                 }
             }
@@ -120,8 +128,28 @@ impl Honest {
         });
     }
 
+    /// Never decreases; a sale after a void has a later one. Several calls share one millisecond.
+    fn stamp(&mut self, citizen: u64, call: Call) -> i64 {
+        let now_ms = i64::try_from(self.now_us / 8_000).expect("fits");
+        let (last_void_ms, last_ms) = self.stamps.entry(citizen).or_insert((-1, 0));
+        let stamp_ms = match call {
+            Call::Void { .. } => now_ms.max(*last_ms),
+            _ => now_ms.max(*last_ms).max(*last_void_ms + 1),
+        };
+        if call
+            .request()
+            .is_some_and(|request| !self.answers.contains_key(&request))
+        {
+            *last_ms = stamp_ms;
+            if matches!(call, Call::Void { .. }) {
+                *last_void_ms = stamp_ms;
+            }
+        }
+        stamp_ms
+    }
+
     fn decide(&mut self, citizen: u64, call: Call, at: Position) -> Reply {
-        let now_ms = i64::try_from(self.now_us / 1_000).expect("fits");
+        let now_ms = self.stamp(citizen, call);
         let account = self.accounts.entry(citizen).or_default();
         let decided = &self.decided;
         let newest_first = |account: &Account| {
@@ -163,13 +191,16 @@ impl Honest {
                 position: at,
             })
         };
+        let not_undone = |account: &Account| {
+            let mut purchases = newest_first(account);
+            purchases.retain(|sale| !sale.voided);
+            purchases
+        };
         let reply = match call {
-            Call::Check { quantity } => {
-                verdict(account.check(RULE, quantity), newest_first(account))
-            }
+            Call::Check { quantity } => verdict(account.check(RULE, quantity), not_undone(account)),
             Call::Sell { request, quantity } => {
                 let decision = account.sell(RULE, request, quantity);
-                verdict(decision, newest_first(account))
+                verdict(decision, not_undone(account))
             }
             Call::Void { sale, .. } => {
                 let decision = account.void(RULE, sale);

@@ -1,14 +1,15 @@
 //! The model, fed one citizen's commands in log order, gives every answer that was given.
 //!
-//! A request whose first answer was lost is known only by its repeated answer: its own place in the log is
-//! not known. It is fed where the evidence first shows it, in a reply that lists it or, at the latest, at
-//! its own repeated answer; from there on it counts like any other.
+//! A request whose first answer was lost has no known place in the log; [`super::floating`] finds one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_proto::ids::RequestId;
 
-use super::order::Place;
+use super::{
+    floating::{floating, stamp},
+    order::Place,
+};
 use crate::{
     checker::Violation,
     history::{Call, ListReply, Position, Purchase, Record, Reply, Rule, Verdict, VoidReply},
@@ -40,65 +41,39 @@ pub(super) fn check(citizen: u64, rule: Rule, records: &[&Record]) -> Vec<Violat
     replay.found
 }
 
-/// Commands whose deciding entry nobody saw: answered only as a repetition, or not at all.
-fn floating<'a>(records: &[&'a Record]) -> BTreeMap<RequestId, &'a Record> {
-    let mut floating = BTreeMap::new();
-    for &record in records {
-        if let Some(request) = record.call.request()
-            && !matches!(record.reply, Reply::NotDone { .. })
-        {
-            let known = floating.entry(request).or_insert(record);
-            if record.reply.position().is_some() {
-                *known = record;
-            }
-        }
-    }
-    for record in records {
-        if record.reply.position().is_some()
-            && !record.reply.repeated()
-            && let Some(request) = record.call.request()
-        {
-            floating.remove(&request);
-        }
-    }
-    floating
-}
-
-/// More commands of one citizen without a known place are not searched for an explanation; a workload
-/// that leaves so many cannot be judged anyway.
-const FLOATING_MAX: usize = 12;
-
-struct Replay<'a> {
-    citizen: u64,
-    rule: Rule,
+pub(super) struct Replay<'a> {
+    pub(super) citizen: u64,
+    pub(super) rule: Rule,
     /// By the start of the window.
-    accounts: BTreeMap<i64, Account>,
-    floating: BTreeMap<RequestId, &'a Record>,
+    pub(super) accounts: BTreeMap<i64, Account>,
+    pub(super) floating: BTreeMap<RequestId, &'a Record>,
     /// Every balance this citizen ever had, for denials whose place is not known.
-    remaining_seen: BTreeSet<u32>,
-    found: Vec<Violation>,
+    pub(super) remaining_seen: BTreeSet<u32>,
+    pub(super) found: Vec<Violation>,
 }
 
 impl Replay<'_> {
     fn step(&mut self, at: Position, record: &Record) {
+        if !record.reply.repeated()
+            && let Some(stamp) = stamp(record)
+        {
+            self.feed_decided_before(at, stamp);
+        }
         match (&record.call, &record.reply) {
             (Call::Sell { request, .. }, Reply::Verdict(verdict)) if verdict.repeated => {
                 self.feed_sale(at, *request, verdict.window_start_ms);
             }
             (Call::Sell { request, quantity }, Reply::Verdict(verdict)) => {
-                self.feed_shown(
-                    at,
-                    &verdict.purchases,
-                    Some(*request),
-                    verdict.window_start_ms,
-                );
+                let window = verdict.window_start_ms;
+                self.feed_sales(at, &verdict.purchases, Some(*request), window);
                 let (rule, account) = self.account(verdict.window_start_ms);
                 let decision = account.sell(rule, *request, *quantity);
                 self.compare(at, verdict, decision);
                 self.compare_purchases(at, verdict, Some(*request));
             }
             (Call::Check { quantity }, Reply::Verdict(verdict)) => {
-                self.feed_shown(at, &verdict.purchases, None, verdict.window_start_ms);
+                self.feed_sales(at, &verdict.purchases, None, verdict.window_start_ms);
+                self.feed_hidden(at, verdict);
                 let (rule, account) = self.account(verdict.window_start_ms);
                 let decision = account.check(rule, *quantity);
                 self.compare(at, verdict, decision);
@@ -114,6 +89,10 @@ impl Replay<'_> {
     }
 
     fn step_void(&mut self, at: Position, request: RequestId, sale: RequestId, reply: &VoidReply) {
+        // The model has no calendar: a void after midnight is nobody's fault.
+        if reply.refusal == "TOO_LATE" {
+            return;
+        }
         let fed_here = self.floating.remove(&request).is_some() && reply.voided;
         if !reply.repeated || fed_here {
             self.decide_void(at, sale, reply);
@@ -121,7 +100,7 @@ impl Replay<'_> {
     }
 
     /// Decides a void whose answer is known.
-    fn decide_void(&mut self, at: Position, sale: RequestId, reply: &VoidReply) {
+    pub(super) fn decide_void(&mut self, at: Position, sale: RequestId, reply: &VoidReply) {
         if reply.voided {
             self.feed_sale(at, sale, self.last_window());
         } else {
@@ -150,7 +129,10 @@ impl Replay<'_> {
     }
 
     fn step_list(&mut self, at: Position, list: &ListReply) {
-        self.feed_shown(at, &list.purchases, None, self.last_window());
+        self.feed_sales(at, &list.purchases, None, self.last_window());
+        for purchase in list.purchases.iter().rev().filter(|sale| sale.voided) {
+            self.feed_void_of(at, purchase.request);
+        }
         let held: Vec<Purchase> = self
             .accounts
             .values()
@@ -160,179 +142,14 @@ impl Replay<'_> {
         self.compare_sets(at, &list.purchases, &held);
     }
 
-    /// Feeds every floating sale and void that a reply gives away: sales first, oldest first. A sale that
-    /// was only possible after a void says so in its own answer.
-    fn feed_shown(
-        &mut self,
-        at: Position,
-        shown: &[Purchase],
-        own: Option<RequestId>,
-        window: i64,
-    ) {
-        for purchase in shown
-            .iter()
-            .rev()
-            .filter(|purchase| Some(purchase.request) != own)
-        {
-            if self.window_of(purchase.request).is_none() {
-                self.feed_sale(at, purchase.request, window);
-            }
-        }
-        for purchase in shown.iter().rev().filter(|purchase| purchase.voided) {
-            self.feed_void_of(at, purchase.request);
-        }
-    }
-
-    /// Feeds the floating void that undid a sale, if the model still holds the sale.
-    fn feed_void_of(&mut self, at: Position, sale: RequestId) {
-        let known = self.account_of(sale).and_then(|account| account.sale(sale));
-        if known.is_some_and(|sale| !sale.voided)
-            && let Some(request) = self.floating_void(sale)
-        {
-            self.feed(at, request);
-        }
-    }
-
-    /// The void that undid a sale, among those without a known place: one that was told so, if there is
-    /// one, or else one that was never told.
-    fn floating_void(&self, sale: RequestId) -> Option<RequestId> {
-        let of_sale =
-            |record: &Record| matches!(record.call, Call::Void { sale: of, .. } if of == sale);
-        let with = |told: bool| {
-            self.floating.iter().find(move |(_, record)| {
-                let fits = match &record.reply {
-                    Reply::Voided(reply) => told && reply.voided,
-                    _ => !told,
-                };
-                fits && of_sale(record)
-            })
-        };
-        with(true)
-            .or_else(|| with(false))
-            .map(|(&request, _)| request)
-    }
-
-    /// A void's answer shows a balance and no sales. Where the model's balance before it is another one,
-    /// floating commands came first: the first set of them that makes up the difference and contradicts
-    /// nothing.
-    fn explain(&mut self, at: Position, model: u32, answered: u32) {
-        let wanted = i64::from(answered) - i64::from(model);
-        if wanted == 0 {
-            return;
-        }
-        let effects = self.floating_effects();
-        for mask in 1_u32..1 << effects.len() {
-            let chosen: Vec<_> = effects
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| mask >> index & 1 == 1)
-                .map(|(_, effect)| *effect)
-                .collect();
-            if chosen.iter().map(|(_, units)| units).sum::<i64>() == wanted {
-                let before = (
-                    self.accounts.clone(),
-                    self.floating.clone(),
-                    self.found.len(),
-                );
-                for (request, _) in chosen {
-                    self.feed(at, request);
-                }
-                if self.found.len() == before.2 {
-                    return;
-                }
-                self.found.truncate(before.2);
-                (self.accounts, self.floating, _) = before;
-            }
-        }
-    }
-
-    /// Commands that may have taken effect at a place nobody saw, with the units they would give back.
-    fn floating_effects(&self) -> Vec<(RequestId, i64)> {
-        self.floating
-            .iter()
-            .filter_map(|(&request, record)| match (record.call, &record.reply) {
-                (Call::Sell { .. }, Reply::Verdict(verdict)) if !verdict.granted => None,
-                (Call::Sell { quantity, .. }, _) => Some((request, -i64::from(quantity))),
-                (Call::Void { .. }, Reply::Voided(reply)) if !reply.voided => None,
-                (Call::Void { sale, .. }, _) => {
-                    let units = self.account_of(sale)?.sale(sale)?.quantity;
-                    Some((request, i64::from(units)))
-                }
-                _ => None,
-            })
-            .take(FLOATING_MAX)
-            .collect()
-    }
-
-    /// Decides a floating command here.
-    fn feed(&mut self, at: Position, request: RequestId) {
-        let Some(&record) = self.floating.get(&request) else {
-            return;
-        };
-        let Call::Void { sale, .. } = record.call else {
-            return self.feed_sale(at, request, self.last_window());
-        };
-        self.floating.remove(&request);
-        match &record.reply {
-            Reply::Voided(reply) => self.decide_void(at, sale, reply),
-            _ => {
-                self.void(sale);
-            }
-        }
-        self.note_balances();
-    }
-
-    fn last_window(&self) -> i64 {
-        self.accounts
-            .keys()
-            .next_back()
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// Decides a floating sale here, and holds its answer, if one is known, against the model's.
-    fn feed_sale(&mut self, at: Position, request: RequestId, window: i64) {
-        let Some(record) = self.floating.remove(&request) else {
-            return;
-        };
-        let Call::Sell { quantity, .. } = record.call else {
-            return;
-        };
-        // What its answer shows was decided before it.
-        if let Reply::Verdict(verdict) = &record.reply {
-            let window = verdict.window_start_ms;
-            self.feed_shown(at, &verdict.purchases, Some(request), window);
-        }
-        match &record.reply {
-            Reply::Verdict(verdict) if !verdict.granted => {
-                if !self.remaining_seen.contains(&verdict.remaining) {
-                    let answered = format!("denied with {} remaining", verdict.remaining);
-                    self.wrong(at, answered, "a balance this citizen ever had".to_owned());
-                }
-            }
-            Reply::Verdict(verdict) => {
-                let (rule, account) = self.account(verdict.window_start_ms);
-                let decision = account.sell(rule, request, quantity);
-                self.compare(at, verdict, decision);
-            }
-            _ => {
-                let (rule, account) = self.account(window);
-                if !account.sell(rule, request, quantity).granted {
-                    self.wrong(at, format!("{request} granted"), "denied".to_owned());
-                }
-            }
-        }
-        self.note_balances();
-    }
-
     /// The model's decision on a void; `None` if it knows no such sale.
-    fn void(&mut self, sale: RequestId) -> Option<Decision> {
+    pub(super) fn void(&mut self, sale: RequestId) -> Option<Decision> {
         let window = self.window_of(sale)?;
         let (rule, account) = self.account(window);
         Some(account.void(rule, sale))
     }
 
-    fn compare(&mut self, at: Position, verdict: &Verdict, expected: Decision) {
+    pub(super) fn compare(&mut self, at: Position, verdict: &Verdict, expected: Decision) {
         let answered = Decision {
             granted: verdict.granted,
             remaining: verdict.remaining,
@@ -343,7 +160,7 @@ impl Replay<'_> {
         }
     }
 
-    /// The purchases that a verdict shows are those of its window. Its own sale may be among them.
+    /// A verdict shows the sales of its window that were not undone; its own sale may be among them.
     fn compare_purchases(&mut self, at: Position, verdict: &Verdict, own: Option<RequestId>) {
         let not_own = |purchase: &Purchase| Some(purchase.request) != own;
         let shown: Vec<_> = verdict.purchases.iter().copied().filter(not_own).collect();
@@ -351,6 +168,7 @@ impl Replay<'_> {
         let held: Vec<_> = account
             .into_iter()
             .flat_map(Account::sales)
+            .filter(|sale| !sale.voided)
             .map(as_purchase)
             .filter(not_own)
             .collect();
@@ -372,21 +190,29 @@ impl Replay<'_> {
         }
     }
 
-    fn account(&mut self, window: i64) -> (Rule, &mut Account) {
+    pub(super) fn account(&mut self, window: i64) -> (Rule, &mut Account) {
         (self.rule, self.accounts.entry(window).or_default())
     }
 
-    fn account_of(&self, sale: RequestId) -> Option<&Account> {
+    pub(super) fn account_of(&self, sale: RequestId) -> Option<&Account> {
         self.accounts.get(&self.window_of(sale)?)
     }
 
-    fn window_of(&self, sale: RequestId) -> Option<i64> {
+    pub(super) fn window_of(&self, sale: RequestId) -> Option<i64> {
         self.accounts
             .iter()
             .find_map(|(&window, account)| account.sale(sale).map(|_| window))
     }
 
-    fn note_balances(&mut self) {
+    pub(super) fn last_window(&self) -> i64 {
+        self.accounts
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn note_balances(&mut self) {
         let rule = self.rule;
         self.remaining_seen.extend(
             self.accounts
@@ -395,7 +221,7 @@ impl Replay<'_> {
         );
     }
 
-    fn wrong(&mut self, at: Position, answered: String, expected: String) {
+    pub(super) fn wrong(&mut self, at: Position, answered: String, expected: String) {
         self.found.push(Violation::WrongAnswer {
             citizen: self.citizen,
             at,

@@ -1,1 +1,195 @@
+//! The gateway: the stateless front of the cluster, and the only holder of the secret that turns a
+//! national ID into a key.
+//!
+//! A call goes through `service` (message to types: session, ID, deadline), `dispatch` (which shard, which
+//! node, once more or not: `route`, `retry`) and `nodes` (one stream a node), and back the same way.
+//! `directory` knows the cluster as far as nodes have told.
+//!
+//! Invariants: national IDs exist in `national_id` alone and cannot be printed; a write that may have been
+//! recorded is never reported as not done; the caller hears by its deadline. Deliberately absent: any
+//! decision about a ration, any state that outlives the process, reading files or the environment. Every
+//! gateway of a cluster is equal: give them the same pepper and token key and put any number side by side.
 
+#![forbid(unsafe_code)]
+
+mod directory;
+mod dispatch;
+mod limits;
+mod mac;
+mod model;
+mod national_id;
+mod nodes;
+mod retry;
+mod route;
+mod service;
+mod session;
+
+use std::{fmt, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use quorate_link::{
+    ClientAuth, Env, ServerLimits, TlsClient, TlsError, TlsMaterial, TlsServer,
+    identity::{is_cluster_id, is_peer_name},
+};
+use tokio::{net::TcpListener, sync::oneshot};
+use zeroize::Zeroizing;
+
+use directory::Directory;
+use dispatch::Dispatcher;
+use national_id::CitizenHasher;
+use nodes::Nodes;
+use service::{Border, BorderConfig};
+use session::{Challenger, Tokens};
+
+/// One gateway process.
+pub struct GatewayConfig {
+    /// The cluster it belongs to.
+    pub cluster_id: String,
+    /// Its name in its own certificate and in the log.
+    pub name: String,
+    /// Where terminals and operators connect.
+    pub listen: SocketAddr,
+    /// Addresses (`host:port`) of nodes to ask for the cluster's view; one that answers is enough.
+    pub seeds: Vec<String>,
+    /// Its certificate (role `gateway`) and the cluster's authority.
+    pub tls: TlsMaterial,
+    /// The secret under which national IDs become keys. Equal in all gateways of a cluster, for ever:
+    /// with another pepper every citizen is a stranger.
+    pub pepper: Zeroizing<[u8; 32]>,
+    /// The secret that seals session tokens. Equal in all gateways of a cluster.
+    pub token_key: Zeroizing<[u8; 32]>,
+    /// How long a session lasts: one minute to seven days.
+    pub session_lifetime: Duration,
+}
+
+/// Prints no secret.
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig")
+            .field("cluster_id", &self.cluster_id)
+            .field("name", &self.name)
+            .field("listen", &self.listen)
+            .field("seeds", &self.seeds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a gateway does not run, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// A value of the configuration cannot be.
+    #[error("{field} {law}")]
+    Config {
+        /// The value's name in [`GatewayConfig`].
+        field: &'static str,
+        /// What it must be.
+        law: &'static str,
+    },
+    /// The certificate, key or authority cannot be used.
+    #[error("the gateway's certificates cannot be used")]
+    Tls(#[from] TlsError),
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The server stopped.
+    #[error("cannot serve")]
+    Serve(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Runs a gateway until `shutdown` completes; then refuses new calls and lets those under way end.
+///
+/// `ready` is told the address once connections are accepted. That is before the cluster is known: calls
+/// wait for it within their deadlines, and the health service says `SERVING` only afterwards.
+///
+/// # Errors
+/// It cannot start, or its listener failed.
+pub async fn run(
+    config: GatewayConfig,
+    env: Env,
+    ready: oneshot::Sender<SocketAddr>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), GatewayError> {
+    check(&config)?;
+    let limits = ServerLimits {
+        connections_max: limits::CONNECTIONS_MAX,
+        ..ServerLimits::default()
+    };
+    let server = TlsServer::new(&config.tls, ClientAuth::Optional, &env)?.with_limits(limits);
+    let client = TlsClient::new(&config.tls, &env)?;
+    let tokens =
+        Tokens::new(&config.token_key, &config.cluster_id).ok_or(GatewayError::Config {
+            field: "token_key",
+            law: "must be 32 bytes",
+        })?;
+
+    let listen_error = |source| GatewayError::Listen {
+        address: config.listen,
+        source,
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(listen_error)?;
+    let address = listener.local_addr().map_err(listen_error)?;
+
+    let directory = Arc::new(Directory::new(&config.cluster_id));
+    let nodes = Nodes::new(nodes::Context {
+        cluster_id: config.cluster_id.clone(),
+        directory: directory.clone(),
+        tls: client,
+        env: env.clone(),
+    });
+    let keep_nodes = env.spawn("nodes", nodes.clone().run(config.seeds));
+    let border = Border::new(BorderConfig {
+        dispatcher: Dispatcher {
+            directory,
+            nodes: nodes.clone(),
+            env: env.clone(),
+        },
+        hasher: CitizenHasher::new(&config.pepper),
+        challenger: Challenger::new(&config.token_key, &config.cluster_id),
+        tokens,
+        session_lifetime: config.session_lifetime,
+        cluster_id: config.cluster_id,
+    });
+
+    tracing::info!(name = config.name, %address, "gateway listening");
+    // Nobody may be waiting to hear it.
+    let _ = ready.send(address);
+    let served = service::serve(Arc::new(border), server, listener, shutdown).await;
+    keep_nodes.abort();
+    nodes.close();
+    served.map_err(|error| GatewayError::Serve(Box::new(error)))
+}
+
+fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
+    let law = |holds: bool, field, law| match holds {
+        true => Ok(()),
+        false => Err(GatewayError::Config { field, law }),
+    };
+    law(
+        is_cluster_id(&config.cluster_id),
+        "cluster_id",
+        "must be 1 to 64 ASCII letters, digits and '-'",
+    )?;
+    law(
+        is_peer_name(&config.name),
+        "name",
+        "must be 1 to 64 ASCII letters, digits and '-'",
+    )?;
+    law(
+        !config.seeds.is_empty(),
+        "seeds",
+        "must name at least one node",
+    )?;
+    let lifetimes = limits::SESSION_LIFETIME_MIN..=limits::SESSION_LIFETIME_MAX;
+    law(
+        lifetimes.contains(&config.session_lifetime),
+        "session_lifetime",
+        "must be one minute to seven days",
+    )
+}

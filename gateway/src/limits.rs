@@ -1,0 +1,190 @@
+//! Every bound of the gateway, with its reason.
+
+use std::time::Duration;
+
+// Sessions.
+
+/// Time a device has to sign a challenge: a slow terminal on a slow line needs seconds; a stolen
+/// signature is useless after it.
+pub(crate) const CHALLENGE_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Longest token that is looked at, bytes. Ours are about 300; the longest codes and regions fit twice.
+pub(crate) const TOKEN_BYTES_MAX: usize = 1024;
+
+/// Longest and shortest session that a configuration may ask for. A token cannot be withdrawn before it
+/// expires; one that expires within the minute would make terminals log in all day.
+pub(crate) const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// See [`SESSION_LIFETIME_MAX`].
+pub(crate) const SESSION_LIFETIME_MIN: Duration = Duration::from_secs(60);
+
+// Deadlines.
+
+/// For calls that bring no deadline: about as long as a clerk waits before trying again.
+pub(crate) const CALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Longest deadline that is honoured: a call holds memory in the gateway and in a node until then.
+pub(crate) const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Operators' calls touch every shard and every replica.
+pub(crate) const ADMIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// Longest deadline of an operator's call that is honoured.
+pub(crate) const ADMIN_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
+/// The answer leaves this much before the caller's deadline, so that "unknown" arrives as an answer and
+/// not as silence; at most a tenth of the time the caller gave.
+pub(crate) const ANSWER_MARGIN_MAX: Duration = Duration::from_millis(50);
+
+// The public listener.
+
+/// Largest message of a terminal, bytes. The largest honest one, a login, is below 1 KiB.
+pub(crate) const TERMINAL_MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Largest message of an operator, bytes: 1,000 sites with every text at its longest.
+pub(crate) const OPERATOR_MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Open connections: every terminal of the country on four gateways.
+pub(crate) const CONNECTIONS_MAX: usize = 16_384;
+
+/// Calls under way on one connection; the load generator runs 512 clients over 8 connections.
+pub(crate) const STREAMS_PER_CONNECTION_MAX: u32 = 1024;
+
+/// Terminals' calls under way in the process. Each holds some 4 KiB, so 64 MiB in all; above it a call
+/// is answered `OVERLOADED` at once.
+pub(crate) const CALLS_MAX: usize = 16_384;
+
+/// Operators' calls under way in the process: people, not crowds.
+pub(crate) const ADMIN_CALLS_MAX: usize = 32;
+
+/// A peer silent for this long is asked whether it lives; terminals sit behind firewalls that forget
+/// idle connections after a minute or more.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// A connection that does not answer by then is closed.
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for calls under way when the gateway stops: the longest deadline of a terminal would hold up an
+/// upgrade, the default one does not.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Flow-control window of a public connection and of one call on it, bytes: calls are small, so memory
+/// for 16,384 connections matters more than throughput.
+pub(crate) const PUBLIC_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+/// See [`PUBLIC_CONNECTION_WINDOW_BYTES`].
+pub(crate) const PUBLIC_STREAM_WINDOW_BYTES: u32 = 64 << 10;
+
+// The streams to nodes.
+
+/// Commands queued for or under way at one node. Above it a call is answered `OVERLOADED`.
+pub(crate) const IN_FLIGHT_PER_NODE_MAX: usize = 16_384;
+
+/// Commands of one frame: what 10,000 a second bring in 50 ms.
+pub(crate) const FRAME_COMMANDS_MAX: usize = 512;
+
+/// A frame is closed once it holds this many bytes; its last command may exceed it.
+pub(crate) const FRAME_BYTES_TARGET: usize = 256 << 10;
+
+/// Largest piece of news that is read, bytes: the view of 1,000 nodes and 4,000 shards.
+pub(crate) const VIEW_BYTES_MAX: usize = 16 << 20;
+
+/// Largest frame of replies that is read, bytes: a node's lists of sales are long, its frames are not.
+pub(crate) const REPLY_FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// How often a stream is searched for commands whose deadline the node let pass.
+pub(crate) const OVERDUE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A node owes every command an answer by its deadline. This long after it, with no reply at all in the
+/// meantime, the stream is dead whatever its connection says.
+pub(crate) const OVERDUE_GRACE: Duration = Duration::from_secs(2);
+
+/// A connection to a node: TCP and TLS together.
+pub(crate) const NODE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A node that answers neither frames nor pings for this long and as long again is given up. A paused
+/// node is noticed within 2 s; its shards have elected others by then.
+pub(crate) const NODE_KEEPALIVE: Duration = Duration::from_secs(1);
+
+/// Pause before a node is dialled again: the first, and the longest after doubling.
+pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(50);
+/// See [`RECONNECT_PAUSE_MIN`].
+pub(crate) const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a seed may take to send the cluster's view before the next one is asked.
+pub(crate) const SEED_VIEW_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often the seeds are considered again while no node of the view can be reached.
+pub(crate) const SEED_INTERVAL: Duration = Duration::from_secs(1);
+
+// Attempts.
+
+/// While a reply is awaited, how often to look whether the shard's leader is elsewhere by now.
+pub(crate) const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Pause before another attempt while a shard has no leader: the first, and the longest after doubling.
+/// News of a leader ends it early.
+pub(crate) const NO_LEADER_PAUSE_MIN: Duration = Duration::from_millis(20);
+/// See [`NO_LEADER_PAUSE_MIN`].
+pub(crate) const NO_LEADER_PAUSE_MAX: Duration = Duration::from_millis(400);
+
+/// Hints followed at once during one call. An election settles within one or two; nodes that name each
+/// other in a circle are asked at the pace of [`NO_LEADER_PAUSE_MIN`].
+pub(crate) const HINTS_FOLLOWED_MAX: u32 = 3;
+
+/// Attempts at a shard whose queue is full: one that meets a full queue three times within a tenth of a
+/// second belongs to a crowd, and waiting here would hide the crowd from its clients.
+pub(crate) const BUSY_ATTEMPTS_MAX: u32 = 3;
+/// Pause after the first full queue; doubled after the second.
+pub(crate) const BUSY_PAUSE: Duration = Duration::from_millis(25);
+
+/// What a client is told to wait, at least, when a shard has no leader: an election takes about that.
+pub(crate) const RETRY_AFTER_UNAVAILABLE: Duration = Duration::from_millis(500);
+/// What a client is told to wait, at least, when the service is full. Twice that at most: a crowd that is
+/// told one moment returns as a crowd.
+pub(crate) const RETRY_AFTER_OVERLOADED: Duration = Duration::from_millis(500);
+
+// Operators' calls.
+
+/// Sites of one import batch, by contract.
+pub(crate) const IMPORT_BATCH_SITES_MAX: usize = 1000;
+
+/// Sites of one command: about 64 KiB, so that an import never fills an entry of the log.
+pub(crate) const PUT_SITES_MAX: usize = 256;
+
+/// Longest texts of a site, bytes: the longest Korean address in the 2020 data has 132.
+pub(crate) const SITE_NAME_BYTES_MAX: usize = 256;
+/// See [`SITE_NAME_BYTES_MAX`].
+pub(crate) const SITE_ADDRESS_BYTES_MAX: usize = 512;
+/// Also part of every sale, so shorter.
+pub(crate) const SITE_REGION_BYTES_MAX: usize = 64;
+
+/// Rule versions of one program: a change every working day for three months.
+pub(crate) const PROGRAM_RULES_MAX: usize = 64;
+
+/// How long one node may take to report its status before it counts as not heard.
+pub(crate) const NODE_STATUS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one replica may take to reach a checkpoint and digest its state: a million citizens are
+/// read in about a second.
+pub(crate) const DIGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Shards verified at once: digests read whole shards, and sales go on meanwhile.
+pub(crate) const VERIFY_SHARDS_AT_ONCE: usize = 4;
+
+const _: () = {
+    assert!(
+        TERMINAL_MESSAGE_BYTES_MAX <= OPERATOR_MESSAGE_BYTES_MAX,
+        "operators send more than terminals"
+    );
+    assert!(
+        CALLS_MAX <= IN_FLIGHT_PER_NODE_MAX,
+        "one node can lead every shard, so it must be able to hold every call"
+    );
+    assert!(
+        IMPORT_BATCH_SITES_MAX
+            * (SITE_NAME_BYTES_MAX + SITE_ADDRESS_BYTES_MAX + SITE_REGION_BYTES_MAX + 128)
+            <= OPERATOR_MESSAGE_BYTES_MAX,
+        "the largest batch fits into a message"
+    );
+    assert!(
+        DRAIN_TIMEOUT.as_secs() >= CALL_TIMEOUT_DEFAULT.as_secs(),
+        "calls with the default deadline end before the drain does"
+    );
+};

@@ -1,0 +1,233 @@
+//! What every call passes: its time, its caller, its place among the others, and the parts of a request
+//! that several calls share.
+
+use std::time::Duration;
+
+use quorate_link::{Env, Role, peer_role};
+use quorate_proto::{
+    ids::{DeviceId, ProgramId, RequestId, RequestIdError, SiteCode, SiteKey},
+    status::{ErrorReason, to_status},
+    v1,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tonic::{Request, Status};
+use zeroize::Zeroizing;
+
+use super::{
+    deadline::{self, Patience},
+    errors,
+};
+use crate::{
+    dispatch::Dispatcher,
+    limits,
+    model::{Beneficiary, Place},
+    national_id::{CitizenHasher, NationalId},
+    session::{Challenger, Session, Tokens},
+};
+
+/// See [`Border`].
+pub(crate) struct BorderConfig {
+    pub(crate) cluster_id: String,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) hasher: CitizenHasher,
+    pub(crate) challenger: Challenger,
+    pub(crate) tokens: Tokens,
+    pub(crate) session_lifetime: Duration,
+}
+
+/// Shared by all services.
+pub(crate) struct Border {
+    pub(crate) cluster_id: String,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) challenger: Challenger,
+    pub(crate) tokens: Tokens,
+    pub(crate) session_lifetime: Duration,
+    hasher: CitizenHasher,
+    calls: Semaphore,
+    admin_calls: std::sync::Arc<Semaphore>,
+}
+
+/// A person and a program, and what the clerk should look at.
+pub(crate) struct Person {
+    pub(crate) beneficiary: Beneficiary,
+    pub(crate) birth_year: u16,
+    pub(crate) warnings: Vec<v1::Warning>,
+}
+
+/// The ID of a request, out of its message: overwritten when it is dropped, whatever becomes of the call.
+pub(crate) struct SealedId {
+    scheme: String,
+    number: Zeroizing<String>,
+}
+
+impl SealedId {
+    /// The first thing that is done with a request.
+    pub(crate) fn take(field: &mut Option<v1::CitizenId>) -> Option<SealedId> {
+        let id = field.take()?;
+        Some(SealedId {
+            scheme: id.scheme,
+            number: Zeroizing::new(id.number),
+        })
+    }
+}
+
+impl Border {
+    pub(crate) fn new(config: BorderConfig) -> Border {
+        Border {
+            cluster_id: config.cluster_id,
+            dispatcher: config.dispatcher,
+            challenger: config.challenger,
+            tokens: config.tokens,
+            session_lifetime: config.session_lifetime,
+            hasher: config.hasher,
+            calls: Semaphore::new(limits::CALLS_MAX),
+            admin_calls: std::sync::Arc::new(Semaphore::new(limits::ADMIN_CALLS_MAX)),
+        }
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.dispatcher.env
+    }
+
+    /// A terminal's place among the calls under way.
+    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>, Status> {
+        let place = self.calls.try_acquire();
+        place.map_err(|_| errors::overloaded(self.env()))
+    }
+
+    /// When the answer must leave, by the monotonic clock.
+    pub(crate) fn deadline<T>(
+        &self,
+        request: &Request<T>,
+        patience: Patience,
+    ) -> Result<Duration, Status> {
+        let header = request.metadata().get(deadline::HEADER);
+        let header = header.map(tonic::metadata::MetadataValue::as_encoded_bytes);
+        let time = deadline::time_for_answer(header, patience);
+        if time.is_zero() {
+            return Err(errors::deadline_passed());
+        }
+        Ok(self.env().monotonic() + time)
+    }
+
+    /// Who is calling.
+    pub(crate) fn session<T>(&self, request: &Request<T>) -> Result<Session, Status> {
+        let token = request
+            .metadata()
+            .get("authorization")
+            .and_then(|header| header.to_str().ok())
+            .and_then(bearer_token)
+            .ok_or_else(|| {
+                errors::plain(
+                    ErrorReason::SessionMissing,
+                    "this call needs a session token",
+                )
+            })?;
+        let now_ms = self.env().unix_ms();
+        self.tokens.verify(token, now_ms).map_err(errors::token)
+    }
+
+    /// Lets operators in, and nobody else. The permit bounds how many are in.
+    pub(crate) fn operator<T>(
+        &self,
+        request: &Request<T>,
+    ) -> Result<(OwnedSemaphorePermit, String), Status> {
+        let name = match peer_role(request, &self.cluster_id)? {
+            Role::Operator(name) => name,
+            Role::Node(_) | Role::Gateway(_) => {
+                let message = "this call needs the certificate of an operator";
+                return Err(to_status(ErrorReason::RoleRequired, message, &[], None));
+            }
+        };
+        let place = self.admin_calls.clone().try_acquire_owned();
+        let place = place.map_err(|_| errors::overloaded(self.env()))?;
+        Ok((place, name))
+    }
+
+    /// Reads the ID, turns it into a key, forgets it.
+    pub(crate) fn person(&self, id: Option<SealedId>, program: &str) -> Result<Person, Status> {
+        let Some(SealedId { scheme, number }) = id else {
+            return Err(errors::wrong_field(
+                ErrorReason::InvalidCitizenId,
+                "citizen",
+                "a citizen is required",
+            ));
+        };
+        let id =
+            NationalId::parse(&scheme, number, self.env().unix_ms()).map_err(errors::citizen)?;
+        let program = ProgramId::parse(program).map_err(|error| {
+            let message = format!("a program's id {error}");
+            errors::wrong_field(ErrorReason::UnknownProgram, "program", message)
+        })?;
+        let warnings = match id.checksum_matches() {
+            true => Vec::new(),
+            false => vec![v1::Warning::IdChecksumMismatch],
+        };
+        Ok(Person {
+            beneficiary: Beneficiary {
+                citizen: self.hasher.key(&id),
+                program,
+            },
+            birth_year: id.birth_year(),
+            warnings,
+        })
+    }
+}
+
+/// The token of an `authorization` header.
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+pub(crate) fn quantity(quantity: u32) -> Result<u32, Status> {
+    if quantity == 0 {
+        return Err(errors::wrong_field(
+            ErrorReason::InvalidQuantity,
+            "quantity",
+            "the quantity must be 1 or more",
+        ));
+    }
+    Ok(quantity)
+}
+
+pub(crate) fn request_id(field: &str, text: &str) -> Result<RequestId, Status> {
+    RequestId::parse(text).map_err(|error: RequestIdError| {
+        errors::wrong_field(ErrorReason::InvalidRequestId, field, error.to_string())
+    })
+}
+
+pub(crate) fn site_code(field: &str, text: &str) -> Result<SiteCode, Status> {
+    SiteCode::parse(text).map_err(|error| errors::invalid(field, format!("a site's code {error}")))
+}
+
+pub(crate) fn device_id(field: &str, text: &str) -> Result<DeviceId, Status> {
+    DeviceId::parse(text).map_err(|error| errors::invalid(field, format!("a device's id {error}")))
+}
+
+pub(crate) fn place_of(site: &SiteCode) -> Place {
+    Place::Position(SiteKey::of(site).position())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_as_bearer() {
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer abc", Some("abc")),
+            ("BEARER   abc", Some("abc")),
+            ("Bearer ", None),
+            ("Bearer", None),
+            ("Basic abc", None),
+            ("abc", None),
+            ("", None),
+        ];
+        for (header, token) in cases {
+            assert_eq!(bearer_token(header), token, "{header:?}");
+        }
+    }
+}

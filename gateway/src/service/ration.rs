@@ -1,0 +1,131 @@
+//! Check, record, void, list.
+
+use std::sync::Arc;
+
+use quorate_proto::v1::{
+    CheckRequest, CheckResponse, ListSalesRequest, ListSalesResponse, RecordRequest,
+    RecordResponse, VoidRequest, VoidResponse, ration_server::Ration,
+};
+use tonic::{Request, Response, Status};
+
+use super::{
+    border::{self, Border, Person, SealedId},
+    convert, deadline, errors,
+};
+use crate::model::{Check, List, Record, Void};
+
+/// See the module's documentation.
+pub(crate) struct RationService {
+    pub(crate) border: Arc<Border>,
+}
+
+#[tonic::async_trait]
+impl Ration for RationService {
+    async fn check(
+        &self,
+        mut request: Request<CheckRequest>,
+    ) -> Result<Response<CheckResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let border = &*self.border;
+        let _place = border.place()?;
+        let deadline = border.deadline(&request, deadline::TERMINAL)?;
+        let session = border.session(&request)?;
+        let request = request.into_inner();
+        let person = border.person(id, &request.program)?;
+        let check = Check {
+            beneficiary: person.beneficiary,
+            birth_year: person.birth_year,
+            quantity: border::quantity(request.quantity)?,
+            session,
+        };
+
+        let place = check.beneficiary.place();
+        let answered = border.dispatcher.call(place, &check, deadline).await;
+        let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
+        let (verdict, at) = (answered.answer, answered.position);
+        let verdict = convert::verdict(verdict, at, &check.session, &person.warnings);
+        Ok(Response::new(CheckResponse {
+            verdict: Some(verdict),
+        }))
+    }
+
+    async fn record(
+        &self,
+        mut request: Request<RecordRequest>,
+    ) -> Result<Response<RecordResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let border = &*self.border;
+        let _place = border.place()?;
+        let deadline = border.deadline(&request, deadline::TERMINAL)?;
+        let session = border.session(&request)?;
+        let request = request.into_inner();
+        let request_id = border::request_id("request_id", &request.request_id)?;
+        let person = border.person(id, &request.program)?;
+        let record = Record {
+            request_id,
+            beneficiary: person.beneficiary,
+            birth_year: person.birth_year,
+            quantity: border::quantity(request.quantity)?,
+            session,
+        };
+
+        let place = record.beneficiary.place();
+        let answered = border.dispatcher.call(place, &record, deadline).await;
+        let answered =
+            answered.map_err(|error| errors::call(error, Some(request_id), border.env()))?;
+        let (session, warnings) = (&record.session, &person.warnings);
+        let response = convert::recorded(answered, request_id, session, warnings);
+        Ok(Response::new(response))
+    }
+
+    async fn void(
+        &self,
+        mut request: Request<VoidRequest>,
+    ) -> Result<Response<VoidResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let border = &*self.border;
+        let _place = border.place()?;
+        let deadline = border.deadline(&request, deadline::TERMINAL)?;
+        let session = border.session(&request)?;
+        let request = request.into_inner();
+        let request_id = border::request_id("request_id", &request.request_id)?;
+        let sale_request_id = border::request_id("sale_request_id", &request.sale_request_id)?;
+        let Person { beneficiary, .. } = border.person(id, &request.program)?;
+        let void = Void {
+            request_id,
+            beneficiary,
+            sale_request_id,
+            site: session.site,
+        };
+
+        let place = void.beneficiary.place();
+        let answered = border.dispatcher.call(place, &void, deadline).await;
+        let answered =
+            answered.map_err(|error| errors::call(error, Some(request_id), border.env()))?;
+        Ok(Response::new(convert::voided(answered, request_id)))
+    }
+
+    async fn list_sales(
+        &self,
+        mut request: Request<ListSalesRequest>,
+    ) -> Result<Response<ListSalesResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let border = &*self.border;
+        let _place = border.place()?;
+        let deadline = border.deadline(&request, deadline::TERMINAL)?;
+        let session = border.session(&request)?;
+        let person = border.person(id, &request.get_ref().program)?;
+        let list = List {
+            beneficiary: person.beneficiary,
+        };
+
+        let place = list.beneficiary.place();
+        let answered = border.dispatcher.call(place, &list, deadline).await;
+        let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
+        Ok(Response::new(ListSalesResponse {
+            purchases: convert::purchases(answered.answer, &session),
+            position: Some(convert::position(answered.position)),
+            warnings: person.warnings.into_iter().map(i32::from).collect(),
+        }))
+    }
+}

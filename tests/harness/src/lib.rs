@@ -1,9 +1,12 @@
 //! What tests, chaos runs and benchmarks share.
 //!
+//! * [`cluster`]: a real cluster of child processes that can be killed, frozen and robbed of disks.
+//! * [`workload`]: clients at counters, every call recorded; [`citizens`]: whom they sell to.
 //! * [`history`]: what clients did and saw, one record per call, as JSON lines.
 //! * [`model`]: the ration as ten lines that cannot be wrong.
 //! * [`checker`]: judges a history by the log positions that every answer carries.
 //! * [`linearize`]: the second opinion, a search that ignores the positions.
+//! * [`judge`]: all of it, against the cluster's own counts.
 //!
 //! Deliberately absent: the program itself. The harness starts it as a child process and talks to it as
 //! a terminal does; it never links nodes or gateways.
@@ -11,6 +14,11 @@
 #![forbid(unsafe_code)]
 
 pub mod checker;
+pub mod citizens;
+pub mod cluster;
 pub mod history;
+pub mod judge;
 pub mod linearize;
 pub mod model;
+pub mod translate;
+pub mod workload;

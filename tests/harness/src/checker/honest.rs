@@ -87,11 +87,11 @@ impl Honest {
                     .records
                     .iter()
                     .filter(|record| record.citizen == citizen);
-                let granted = told.filter_map(|record| match &record.reply {
+                let mut granted = told.filter_map(|record| match &record.reply {
                     Reply::Verdict(verdict) if verdict.granted => record.call.request(),
                     _ => None,
                 });
-                match granted.last() {
+                match granted.next_back() {
                     Some(sale) => Call::Void { request, sale },
                     None => Call::Check { quantity },
                 }

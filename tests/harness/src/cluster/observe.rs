@@ -1,0 +1,116 @@
+//! What the cluster says of itself, and waiting until it says what a test wants to hear.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, bail};
+use quorate_client::model::{ClusterStatus, Health, Verification};
+
+use super::{CALL_TIME_MAX, Cluster, POLL_INTERVAL, WHOLE_TIME_MAX};
+
+/// Reads every record of the cluster.
+const VERIFY_TIME_MAX: Duration = Duration::from_secs(120);
+
+impl Cluster {
+    /// The node that leads each shard, as far as known. Shard 0 is the system shard.
+    ///
+    /// # Errors
+    /// No gateway answered.
+    pub async fn leaders(&self) -> anyhow::Result<BTreeMap<u32, u64>> {
+        let status = self.operator()?.status(CALL_TIME_MAX).await?;
+        let shards = status.shards.iter();
+        Ok(shards
+            .filter_map(|shard| Some((shard.shard, shard.leader_node?)))
+            .collect())
+    }
+
+    /// The data shards that a node leads.
+    ///
+    /// # Errors
+    /// No gateway answered.
+    pub async fn led_by(&self, node: u64) -> anyhow::Result<Vec<u32>> {
+        let leaders = self.leaders().await?;
+        let led = leaders
+            .into_iter()
+            .filter(|&(shard, leader)| shard != 0 && leader == node);
+        Ok(led.map(|(shard, _)| shard).collect())
+    }
+
+    /// The node that leads most data shards.
+    ///
+    /// # Errors
+    /// No gateway answered, or nobody leads.
+    pub async fn busiest_leader(&self) -> anyhow::Result<u64> {
+        let mut shards: BTreeMap<u64, usize> = BTreeMap::new();
+        for (shard, node) in self.leaders().await? {
+            *shards.entry(node).or_default() += usize::from(shard != 0);
+        }
+        let busiest = shards.into_iter().max_by_key(|&(_, shards)| shards);
+        Ok(busiest.context("nobody leads")?.0)
+    }
+
+    /// Waits until everything is well and every shard has a leader.
+    ///
+    /// # Errors
+    /// It is not so after a minute and a half; the message says what is wrong.
+    pub async fn await_whole(&self) -> anyhow::Result<ClusterStatus> {
+        let is_whole = async |status: &ClusterStatus| {
+            let led = status
+                .shards
+                .iter()
+                .all(|shard| shard.leader_node.is_some());
+            status.health == Health::Ok && !status.shards.is_empty() && led
+        };
+        self.await_status("the cluster is whole", is_whole).await
+    }
+
+    /// Waits until the status satisfies a condition.
+    ///
+    /// # Errors
+    /// It does not after a minute and a half; the message holds the last status.
+    pub async fn await_status(
+        &self,
+        what: &str,
+        holds: impl AsyncFn(&ClusterStatus) -> bool,
+    ) -> anyhow::Result<ClusterStatus> {
+        let operator = self.operator()?;
+        let deadline = self.env.monotonic() + WHOLE_TIME_MAX;
+        loop {
+            let answer = operator.status(CALL_TIME_MAX).await;
+            if let Ok(status) = &answer
+                && holds(status).await
+            {
+                return Ok(status.clone());
+            }
+            if self.env.monotonic() > deadline {
+                let last = answer.map_or_else(
+                    |error| error.to_string(),
+                    |status| serde_json::to_string(&status).unwrap_or_default(),
+                );
+                bail!("not so after {WHOLE_TIME_MAX:?}: {what}; last status: {last}");
+            }
+            self.env.sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Compares all replicas and recounts all records.
+    ///
+    /// # Errors
+    /// A replica differs or could not be asked, a count does not add up, or a record is over its limit.
+    pub async fn verify(&self) -> anyhow::Result<Verification> {
+        let verification = self.operator()?.verify(VERIFY_TIME_MAX).await?;
+        if verification.health != Health::Ok {
+            bail!("verify: {}", serde_json::to_string(&verification)?);
+        }
+        let totals = &verification.totals;
+        if totals.records_over_limit != 0
+            || totals.grants != totals.grants_in_records
+            || totals.units_granted != totals.units_in_records
+        {
+            bail!(
+                "the counts do not add up: {}",
+                serde_json::to_string(totals)?
+            );
+        }
+        Ok(verification)
+    }
+}

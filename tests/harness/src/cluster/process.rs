@@ -1,0 +1,167 @@
+//! One child process of the program: started, killed, stopped, continued, and always reaped.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use quorate_link::Env;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How often an end is looked for.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// One process, running or not. Everything it prints goes to its log, over all its lives.
+#[derive(Debug)]
+pub struct Process {
+    /// Such as `node-1`.
+    pub name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    pub(super) fn new(name: &str, program: &Path, arguments: Vec<String>, log: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments,
+            log,
+            child: None,
+        }
+    }
+
+    /// Starts it, with arguments for this life only.
+    ///
+    /// # Errors
+    /// It runs already, or cannot be started.
+    pub fn start(&mut self, once: &[&str]) -> anyhow::Result<()> {
+        if self.is_running() {
+            bail!("{} runs already", self.name);
+        }
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .args(["--parent", &std::process::id().to_string()])
+            .args(once)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("start {}", self.name))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Ends it without warning: SIGKILL. Returns when it is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself; then there is nothing to kill and something to reap.
+            let _ended_before = child.kill();
+            let _status = child.wait();
+        }
+    }
+
+    /// Asks it to end: SIGTERM.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn ask_to_end(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Freezes it: SIGSTOP.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on: SIGCONT.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let pid = self
+            .pid()
+            .with_context(|| format!("{} does not run", self.name))?;
+        let pid = Pid::from_raw(i32::try_from(pid)?).context("a process id is positive")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Of the running process.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Whether it runs; one that has ended by itself is reaped.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.try_end(), Ok(None)) && self.child.is_some()
+    }
+
+    fn try_end(&mut self) -> io::Result<Option<ExitStatus>> {
+        let Some(child) = &mut self.child else {
+            return Ok(None);
+        };
+        let status = child.try_wait()?;
+        if status.is_some() {
+            self.child = None;
+        }
+        Ok(status)
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// It still runs after `time_limit`, or did not run.
+    pub async fn ended(&mut self, env: &Env, time_limit: Duration) -> anyhow::Result<ExitStatus> {
+        let deadline = env.monotonic() + time_limit;
+        loop {
+            if let Some(status) = self.try_end()? {
+                return Ok(status);
+            }
+            if self.child.is_none() {
+                bail!("{} did not run", self.name);
+            }
+            if env.monotonic() > deadline {
+                bail!("{} still runs after {time_limit:?}", self.name);
+            }
+            env.sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// Everything it has printed, in all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Forgets what it has printed so far.
+    ///
+    /// # Errors
+    /// The log cannot be emptied.
+    pub fn clear_log(&self) -> io::Result<()> {
+        File::create(&self.log).map(|_| ())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,119 @@
+//! From what a client of the service is told to what a history keeps.
+
+use quorate_client::{
+    ReadError, WriteError,
+    model::{self, Decision, VoidOutcome},
+};
+
+use crate::history::{ListReply, Position, Purchase, Reply, Verdict, VoidReply};
+
+/// The reply to a check.
+#[must_use]
+pub fn checked(answer: Result<model::Verdict, ReadError>) -> Reply {
+    match answer {
+        Ok(answer) => Reply::Verdict(verdict(&answer, false)),
+        Err(error) => Reply::NotDone {
+            cause: error.to_string(),
+        },
+    }
+}
+
+/// The reply to a sale.
+#[must_use]
+pub fn recorded(answer: Result<model::Recorded, WriteError>) -> Reply {
+    match answer {
+        Ok(answer) => Reply::Verdict(verdict(&answer.verdict, answer.repeated_answer)),
+        Err(error) => not_answered(&error),
+    }
+}
+
+/// The reply to a void.
+#[must_use]
+pub fn voided(answer: Result<model::Voided, WriteError>) -> Reply {
+    match answer {
+        Ok(answer) => Reply::Voided(VoidReply {
+            voided: answer.outcome == VoidOutcome::Voided,
+            refusal: match answer.outcome {
+                VoidOutcome::Voided => String::new(),
+                VoidOutcome::Refused(refusal) => name(refusal),
+            },
+            quantity: answer.quantity,
+            remaining: answer.remaining,
+            decided_at_ms: answer.decided_at.as_millisecond(),
+            repeated: answer.repeated_answer,
+            position: position(answer.position),
+        }),
+        Err(error) => not_answered(&error),
+    }
+}
+
+/// The reply to a list.
+#[must_use]
+pub fn listed(answer: Result<model::Sales, ReadError>) -> Reply {
+    match answer {
+        Ok(answer) => Reply::Listed(ListReply {
+            purchases: answer.purchases.iter().map(purchase).collect(),
+            position: position(answer.position),
+        }),
+        Err(error) => Reply::NotDone {
+            cause: error.to_string(),
+        },
+    }
+}
+
+fn not_answered(error: &WriteError) -> Reply {
+    let cause = error.to_string();
+    match error {
+        WriteError::OutcomeUnknown { .. } => Reply::Unknown { cause },
+        WriteError::Rejected(_) | WriteError::Session(_) | WriteError::Unavailable(_) => {
+            Reply::NotDone { cause }
+        }
+    }
+}
+
+fn verdict(answer: &model::Verdict, repeated: bool) -> Verdict {
+    Verdict {
+        granted: answer.decision == Decision::Granted,
+        reason: match answer.decision {
+            Decision::Granted => String::new(),
+            Decision::Denied(reason) => reason.name().to_owned(),
+        },
+        remaining: answer.remaining,
+        limit: answer.limit,
+        window_start_ms: answer
+            .window
+            .map_or(0, |window| window.start.as_millisecond()),
+        window_end_ms: answer
+            .window
+            .map_or(0, |window| window.end.as_millisecond()),
+        decided_at_ms: answer.decided_at.as_millisecond(),
+        purchases: answer.purchases.iter().map(purchase).collect(),
+        repeated,
+        position: position(answer.position),
+    }
+}
+
+fn purchase(purchase: &model::Purchase) -> Purchase {
+    Purchase {
+        request: purchase.request_id,
+        quantity: purchase.quantity,
+        voided: purchase.voided_at.is_some(),
+    }
+}
+
+const fn position(position: model::Position) -> Position {
+    Position {
+        shard: position.shard,
+        term: position.term,
+        index: position.log_index,
+        ordinal: position.ordinal,
+    }
+}
+
+/// As in the contract, without the prefix.
+fn name(refusal: model::VoidRefusal) -> String {
+    serde_json::to_value(refusal)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

@@ -213,12 +213,10 @@ impl Connection {
     pub(crate) fn leave(&self, index: usize) {
         let gateways = &self.shared.gateways;
         let next = (index + 1) % gateways.len();
-        let turned = self.shared.in_use.compare_exchange(
-            index,
-            next,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let turned =
+            self.shared
+                .in_use
+                .compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
         if turned.is_ok() && next != index {
             tracing::info!(
                 from = gateways[index].address,

@@ -68,7 +68,8 @@ impl Operator {
                     .into_inner();
                 while done < sites.len() {
                     let answer = self.in_time(batch_time_limit, answers.message()).await?;
-                    let answer = answer.ok_or_else(|| Status::unavailable("the stream ended early"))?;
+                    let answer =
+                        answer.ok_or_else(|| Status::unavailable("the stream ended early"))?;
                     changes.add(&answer);
                     done = sites.len().min(done + IMPORT_BATCH_SITES);
                     progress(done);

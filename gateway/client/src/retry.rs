@@ -46,7 +46,8 @@ impl RetryPolicy {
             .saturating_mul(doubled)
             .min(self.backoff_max);
         let own = bound.mul_f64(0.5 + 0.5 * fraction);
-        let asked = retry_after.map_or(Duration::ZERO, |asked| asked.mul_f64(1.0 + 0.25 * fraction));
+        let asked =
+            retry_after.map_or(Duration::ZERO, |asked| asked.mul_f64(1.0 + 0.25 * fraction));
         own.max(asked)
     }
 }

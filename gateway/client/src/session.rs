@@ -135,7 +135,8 @@ impl SessionKeeper {
             .map_err(|failed| failed.into_session())?
             .into_inner()
             .challenge;
-        let signature = Bytes::copy_from_slice(&key.sign(&[SIGNATURE_CONTEXT, &challenge].concat()));
+        let signature =
+            Bytes::copy_from_slice(&key.sign(&[SIGNATURE_CONTEXT, &challenge].concat()));
         let answer = connection
             .call(deadline, |channel, left| {
                 let request = timed(

@@ -7,8 +7,8 @@ use quorate_proto::admin;
 use crate::{
     error::MalformedAnswer,
     model::{
-        ClusterStatus, DenialReason, Health, NodeStatus, Program, ProgramStatus, ReplicaDigest, ReplicaStatus,
-        RuleWindow, ShardStatus, ShardVerification, Site, Totals, Verification,
+        ClusterStatus, DenialReason, Health, NodeStatus, Program, ProgramStatus, ReplicaDigest,
+        ReplicaStatus, RuleWindow, ShardStatus, ShardVerification, Site, Totals, Verification,
     },
 };
 
@@ -81,9 +81,7 @@ fn program_status(program: admin::ProgramStatus) -> ProgramStatus {
     }
 }
 
-pub(crate) fn verification(
-    answer: admin::VerifyResponse,
-) -> Result<Verification, MalformedAnswer> {
+pub(crate) fn verification(answer: admin::VerifyResponse) -> Result<Verification, MalformedAnswer> {
     Ok(Verification {
         health: health(answer.health),
         totals: totals(answer.totals)?,
@@ -134,11 +132,7 @@ fn totals(totals: Option<admin::Totals>) -> Result<Totals, MalformedAnswer> {
         units_granted: totals.units_granted,
         voids: totals.voids,
         units_voided: totals.units_voided,
-        denials: totals
-            .denials
-            .into_iter()
-            .map(denial_count)
-            .collect(),
+        denials: totals.denials.into_iter().map(denial_count).collect(),
         citizens: totals.citizens,
         sites: totals.sites,
         outbox_rows: totals.outbox_rows,

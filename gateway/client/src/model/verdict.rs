@@ -82,7 +82,11 @@ impl fmt::Display for DenialReason {
 
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "decision", content = "reason")]
+#[serde(
+    rename_all = "SCREAMING_SNAKE_CASE",
+    tag = "decision",
+    content = "reason"
+)]
 pub enum Decision {
     /// The person may take it; after a record: has taken it.
     Granted,
@@ -123,7 +127,9 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IdChecksumMismatch => f.write_str("the ID's check digit does not match: read the card again"),
+            Self::IdChecksumMismatch => {
+                f.write_str("the ID's check digit does not match: read the card again")
+            }
         }
     }
 }
@@ -215,7 +221,11 @@ impl fmt::Display for VoidRefusal {
 
 /// Whether a sale was undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "outcome", content = "refusal")]
+#[serde(
+    rename_all = "SCREAMING_SNAKE_CASE",
+    tag = "outcome",
+    content = "refusal"
+)]
 pub enum VoidOutcome {
     /// It was.
     Voided,

@@ -1,0 +1,44 @@
+//! `quorate admin`: what an operator does.
+
+mod device;
+mod program;
+mod sites;
+mod status;
+mod verify;
+
+use clap::Subcommand;
+
+use crate::{
+    exit::{Exit, Failure},
+    reach::Reach,
+};
+
+pub(crate) use sites::read as read_sites;
+pub(crate) use verify::VERIFY_TIME_MIN;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Nodes, shards, leaders, replicas and their lag, right now
+    Status,
+    /// Sales sites
+    #[command(subcommand)]
+    Sites(sites::SitesCommand),
+    /// Devices at sites
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    /// Ration programs and their rules
+    #[command(subcommand)]
+    Program(program::ProgramCommand),
+    /// Compare what all replicas hold, and count every grant again
+    Verify,
+}
+
+pub(crate) async fn run(command: AdminCommand, reach: &Reach) -> Result<Exit, Failure> {
+    match command {
+        AdminCommand::Status => status::run(reach).await,
+        AdminCommand::Sites(command) => sites::run(command, reach).await,
+        AdminCommand::Device(command) => device::run(command, reach).await,
+        AdminCommand::Program(command) => program::run(command, reach).await,
+        AdminCommand::Verify => verify::run(reach).await,
+    }
+}

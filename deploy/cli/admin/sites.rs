@@ -1,0 +1,115 @@
+//! `quorate admin sites import FILE`.
+
+mod csv_file;
+mod region;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use quorate_client::model::Changes;
+use serde::Serialize;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::{Painter, Style, facts, table, thousands},
+    progress,
+    reach::Reach,
+};
+
+pub(crate) use csv_file::read;
+
+/// Bad rows that are listed for people; JSON has them all.
+const BAD_ROWS_LISTED: usize = 20;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SitesCommand {
+    /// Add or replace sites
+    Import(ImportArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// CSV with the columns addr, code, latitude, longitude, name, type
+    file: PathBuf,
+
+    /// End with exit code 2 if a row had to be left out
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct Imported<'a> {
+    #[serde(flatten)]
+    changes: Changes,
+    without_coordinates: usize,
+    without_region: usize,
+    left_out: &'a [csv_file::BadRow],
+}
+
+pub(crate) async fn run(command: SitesCommand, reach: &Reach) -> Result<Exit, Failure> {
+    let SitesCommand::Import(args) = command;
+    let file = read(&args.file)?;
+    let operator = reach.operator()?;
+    let bar = progress::counter("sites", file.sites.len() as u64, reach.output);
+    let changes = operator
+        .import_sites(&file.sites, reach.time_limit, |done| {
+            bar.set_position(done as u64);
+        })
+        .await;
+    bar.finish_and_clear();
+    let imported = Imported {
+        changes: changes?,
+        without_coordinates: file.without_coordinates(),
+        without_region: file.without_region(),
+        left_out: &file.bad_rows,
+    };
+    reach
+        .output
+        .print(&imported, |painter| render(&imported, painter))?;
+    Ok(if args.strict && !file.bad_rows.is_empty() {
+        Exit::Usage
+    } else {
+        Exit::Ok
+    })
+}
+
+fn render(imported: &Imported<'_>, painter: Painter) -> String {
+    let Changes {
+        added,
+        replaced,
+        unchanged,
+    } = imported.changes;
+    let headline = format!(
+        "{} sites are in place",
+        thousands(added + replaced + unchanged)
+    );
+    let mut text = painter.paint(Style::Good, &headline);
+    text.push('\n');
+    text.push_str(&facts([
+        ("added", thousands(added)),
+        ("replaced", thousands(replaced)),
+        ("unchanged", thousands(unchanged)),
+        (
+            "without coordinates",
+            thousands(imported.without_coordinates as u64),
+        ),
+        ("without region", thousands(imported.without_region as u64)),
+        ("left out", thousands(imported.left_out.len() as u64)),
+    ]));
+    if !imported.left_out.is_empty() {
+        let rows = imported
+            .left_out
+            .iter()
+            .take(BAD_ROWS_LISTED)
+            .map(|row| [row.line.to_string(), row.fault.clone()]);
+        text.push_str("\n\n");
+        text.push_str(&painter.paint(Style::Doubtful, "these rows were left out:"));
+        text.push('\n');
+        text.push_str(&table(["line", "why"], &[0], rows));
+    }
+    if imported.left_out.len() > BAD_ROWS_LISTED {
+        let more = imported.left_out.len() - BAD_ROWS_LISTED;
+        text.push_str(&format!("\nand {more} more: `-o json` lists them all"));
+    }
+    text
+}

@@ -1,0 +1,278 @@
+//! A file of sites, read row by row: what is right is kept, what is wrong is listed by its line.
+//!
+//! Real files are messy: spaces at both ends and doubled inside, no coordinates, no province. That is
+//! cleaned, not refused. Refused is what would make the site unusable: no code, no kind, half a place.
+
+use std::{collections::HashMap, path::Path};
+
+use csv::StringRecord;
+use quorate_client::model::Site;
+use quorate_proto::ids::{SiteCode, SiteType};
+use serde::Serialize;
+
+use super::region;
+use crate::exit::Failure;
+
+const COLUMNS: [&str; 6] = ["addr", "code", "latitude", "longitude", "name", "type"];
+
+/// Longest name and address, bytes; what gateways accept.
+const NAME_BYTES_MAX: usize = 200;
+const ADDRESS_BYTES_MAX: usize = 500;
+
+/// The sites of a file, and the rows that are none.
+pub(crate) struct SitesFile {
+    pub(crate) sites: Vec<Site>,
+    pub(crate) bad_rows: Vec<BadRow>,
+}
+
+/// A row that was left out.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct BadRow {
+    /// Line of the file at which the row begins; the head is line 1.
+    pub(crate) line: u64,
+    pub(crate) fault: String,
+}
+
+impl SitesFile {
+    pub(crate) fn without_coordinates(&self) -> usize {
+        let without = |site: &&Site| site.coordinates.is_none();
+        self.sites.iter().filter(without).count()
+    }
+
+    pub(crate) fn without_region(&self) -> usize {
+        let without = |site: &&Site| site.region.is_empty();
+        self.sites.iter().filter(without).count()
+    }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// It cannot be read, or its head lacks a column.
+pub(crate) fn read(path: &Path) -> Result<SitesFile, Failure> {
+    let reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_path(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    parse(reader, &path.display().to_string())
+}
+
+fn parse<R: std::io::Read>(mut reader: csv::Reader<R>, name: &str) -> Result<SitesFile, Failure> {
+    let unreadable = |error| Failure::usage(format!("cannot read {name}: {error}"));
+    let head = reader.headers().map_err(unreadable)?;
+    let columns = columns(head).map_err(|missing| {
+        Failure::usage(format!("{name}: there is no column `{missing}`"))
+            .next(format!("the head must name {}", COLUMNS.join(", ")))
+    })?;
+    let mut file = SitesFile {
+        sites: Vec::new(),
+        bad_rows: Vec::new(),
+    };
+    let mut lines_by_code = HashMap::new();
+    let mut row = StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        let site = match reader.read_record(&mut row) {
+            Ok(false) => return Ok(file),
+            Ok(true) => parse_row(&row, &columns),
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                Err("the row is not UTF-8".to_owned())
+            }
+            Err(error) => return Err(unreadable(error)),
+        };
+        // Blank lines before a row are not part of it.
+        let line = row.position().map_or(line, csv::Position::line);
+        let site = site.and_then(|site| match lines_by_code.insert(site.code, line) {
+            None => Ok(site),
+            Some(before) => {
+                lines_by_code.insert(site.code, before);
+                Err(format!("code {} is already on line {before}", site.code))
+            }
+        });
+        match site {
+            Ok(site) => file.sites.push(site),
+            Err(fault) => file.bad_rows.push(BadRow { line, fault }),
+        }
+    }
+}
+
+/// Where each of [`COLUMNS`] is; others are ignored.
+fn columns(head: &StringRecord) -> Result<[usize; COLUMNS.len()], &'static str> {
+    let mut indices = [0; COLUMNS.len()];
+    for (index, column) in indices.iter_mut().zip(COLUMNS) {
+        // A spreadsheet may have put a byte order mark in front.
+        let is_it = |name: &str| name.trim_start_matches('\u{feff}').trim() == column;
+        *index = head.iter().position(is_it).ok_or(column)?;
+    }
+    Ok(indices)
+}
+
+fn parse_row(row: &StringRecord, columns: &[usize; COLUMNS.len()]) -> Result<Site, String> {
+    let [address, code, latitude, longitude, name, kind] =
+        columns.map(|column| row.get(column).map(str::trim));
+    let missing = |column: &str| format!("the row ends before `{column}`");
+    let code = code.ok_or_else(|| missing("code"))?;
+    let kind = kind.ok_or_else(|| missing("type"))?;
+    let latitude = latitude.ok_or_else(|| missing("latitude"))?;
+    let longitude = longitude.ok_or_else(|| missing("longitude"))?;
+    let name = tidy(name.ok_or_else(|| missing("name"))?);
+    let address = tidy(address.ok_or_else(|| missing("addr"))?);
+    if name.is_empty() {
+        return Err("`name` is empty".to_owned());
+    }
+    for (column, text, bytes_max) in [
+        ("name", &name, NAME_BYTES_MAX),
+        ("addr", &address, ADDRESS_BYTES_MAX),
+    ] {
+        if text.len() > bytes_max {
+            return Err(format!("`{column}` is longer than {bytes_max} bytes"));
+        }
+    }
+    Ok(Site {
+        code: SiteCode::parse(code).map_err(|error| format!("`code`: {error}"))?,
+        site_type: SiteType::parse(kind).map_err(|error| format!("`type`: {error}"))?,
+        coordinates: coordinates(latitude, longitude)?,
+        region: region::of(&address).to_owned(),
+        name,
+        address,
+    })
+}
+
+/// Without spaces at the ends or doubled, and without a comma left over at the end.
+fn tidy(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").trim_end_matches([',', ' ']).to_owned()
+}
+
+/// WGS 84 degrees; both or neither.
+fn coordinates(latitude: &str, longitude: &str) -> Result<Option<(f64, f64)>, String> {
+    match (latitude.is_empty(), longitude.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some((
+            degrees("latitude", latitude, 90.0)?,
+            degrees("longitude", longitude, 180.0)?,
+        ))),
+        (true, false) => Err("`latitude` is empty and `longitude` is not".to_owned()),
+        (false, true) => Err("`longitude` is empty and `latitude` is not".to_owned()),
+    }
+}
+
+fn degrees(column: &str, text: &str, max: f64) -> Result<f64, String> {
+    let value: f64 = text
+        .parse()
+        .map_err(|_| format!("`{column}` is no number"))?;
+    if value.is_finite() && value.abs() <= max {
+        Ok(value)
+    } else {
+        Err(format!("`{column}` is beyond {max} degrees"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const HEAD: &str = "addr,code,latitude,longitude,name,type\n";
+
+    fn parse_text(text: &str) -> SitesFile {
+        let reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        parse(reader, "sites.csv").unwrap()
+    }
+
+    #[test]
+    fn a_messy_row_is_cleaned() {
+        let text = format!(
+            "{HEAD}\" 경북  고령군 쌍림면 대가야로 608 ,\",5038300744,35.6791963,128.2422529,고령쌍림우체국,02\n"
+        );
+        let file = parse_text(&text);
+        assert!(file.bad_rows.is_empty());
+        let site = &file.sites[0];
+        assert_eq!(site.address, "경북 고령군 쌍림면 대가야로 608");
+        assert_eq!(site.region, "경상북도");
+        assert_eq!(site.site_type, SiteType::POST_OFFICE);
+        assert_eq!(site.coordinates, Some((35.6791963, 128.2422529)));
+    }
+
+    #[test]
+    fn a_site_without_coordinates_is_a_site() {
+        let file = parse_text(&format!("{HEAD}서울특별시 중구,1,,,가나약국,01\n"));
+        assert_eq!(file.sites[0].coordinates, None);
+        assert_eq!(file.without_coordinates(), 1);
+    }
+
+    #[test]
+    fn bad_rows_are_listed_by_line_and_left_out() {
+        let text = format!(
+            "{HEAD}a,1,,,one,01\n\
+             a,2 3,,,space,01\n\
+             a,,,,nothing,01\n\
+             a,4,,,kind,1\n\
+             a,5,35.1,,half,01\n\
+             a,6,x,128,letters,01\n\
+             a,7,91,128,far,01\n\
+             a,8,,,,01\n\
+             a,1,,,again,01\n\
+             a,9\n\
+             a,10,NaN,128,none,01\n\
+             \n\
+             a,11,,,last,03\n"
+        );
+        let file = parse_text(&text);
+        let codes: Vec<_> = file
+            .sites
+            .iter()
+            .map(|site| site.code.to_string())
+            .collect();
+        assert_eq!(codes, ["1", "11"]);
+        let bad: Vec<_> = file
+            .bad_rows
+            .iter()
+            .map(|row| (row.line, row.fault.as_str()))
+            .collect();
+        let lines: Vec<_> = bad.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(bad[7].1, "code 1 is already on line 2");
+        assert_eq!(bad[8].1, "the row ends before `type`");
+        assert!(bad[3].1.contains("`longitude` is empty"), "{bad:?}");
+    }
+
+    #[test]
+    fn a_row_over_several_lines_is_named_by_its_first() {
+        let text = format!("{HEAD}\"a\nb\",1,,,one,01\na,!,,,two,01\n");
+        let file = parse_text(&text);
+        assert_eq!(file.sites[0].address, "a b");
+        assert_eq!(file.bad_rows[0].line, 4);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_one_bad_row() {
+        let mut bytes = HEAD.as_bytes().to_vec();
+        bytes.extend(b"a,1,,,\xff\xfe,01\na,2,,,two,01\n");
+        let reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(&bytes[..]);
+        let file = parse(reader, "sites.csv").unwrap();
+        assert_eq!(file.sites.len(), 1);
+        assert_eq!(file.bad_rows[0].fault, "the row is not UTF-8");
+        assert_eq!(file.bad_rows[0].line, 2);
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        let reader = csv::Reader::from_reader(&b"addr,code,lat,longitude,name,type\n"[..]);
+        let failure = parse(reader, "sites.csv").err().unwrap();
+        assert!(
+            failure.to_string().contains("no column `latitude`"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn columns_may_come_in_any_order() {
+        let text = "\u{feff}type,name,code,addr,extra,latitude,longitude\n01,one,7,a,?,,\n";
+        assert_eq!(parse_text(text).sites[0].code.as_str(), "7");
+    }
+}

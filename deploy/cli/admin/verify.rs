@@ -1,0 +1,144 @@
+//! `quorate admin verify`: replicas hold the same, and the sums agree.
+
+use std::time::Duration;
+
+use quorate_client::model::{Health, Totals, Verification};
+
+use crate::{
+    exit::{Exit, Failure},
+    output::{Painter, Style, facts, table, thousands},
+    reach::Reach,
+};
+
+/// Verifying reads every record; the usual time limit of a call says nothing about it.
+pub(crate) const VERIFY_TIME_MIN: Duration = Duration::from_secs(300);
+
+pub(crate) async fn run(reach: &Reach) -> Result<Exit, Failure> {
+    let time_limit = reach.time_limit.max(VERIFY_TIME_MIN);
+    let verification = reach.operator()?.verify(time_limit).await?;
+    reach
+        .output
+        .print(&verification, |painter| render(&verification, painter))?;
+    Ok(exit(verification.health))
+}
+
+/// What could not be compared is no difference, and is not agreement either.
+const fn exit(health: Health) -> Exit {
+    match health {
+        Health::Ok => Exit::Ok,
+        Health::Bad => Exit::Difference,
+        Health::Unknown => Exit::Unavailable,
+    }
+}
+
+fn render(verification: &Verification, painter: Painter) -> String {
+    let headline = match verification.health {
+        Health::Ok => painter.paint(Style::Good, "SAME: all replicas agree, and all sums"),
+        Health::Bad => painter.paint(Style::Bad, "DIFFERENT: see below"),
+        Health::Unknown => painter.paint(
+            Style::Doubtful,
+            "UNKNOWN: not every replica could be compared",
+        ),
+    };
+    let rows = verification.shards.iter().map(|shard| {
+        let mut details = vec![shard.detail.clone()];
+        details.extend(
+            shard
+                .replicas
+                .iter()
+                .filter(|replica| replica.health != Health::Ok)
+                .map(|replica| format!("node {}: {}", replica.node_id, replica.detail)),
+        );
+        details.retain(|detail| !detail.is_empty());
+        let digest = shard
+            .replicas
+            .iter()
+            .find(|replica| replica.health == Health::Ok)
+            .map_or("-", |replica| {
+                replica.digest.get(..12).unwrap_or(&replica.digest)
+            });
+        let heard = shard
+            .replicas
+            .iter()
+            .filter(|replica| replica.health != Health::Unknown)
+            .count();
+        [
+            shard.shard.to_string(),
+            shard.health.to_string(),
+            shard.log_index.to_string(),
+            format!("{heard} of {}", shard.replicas.len()),
+            digest.to_owned(),
+            thousands(shard.totals.grants),
+            thousands(shard.totals.citizens),
+            details.join("; "),
+        ]
+    });
+    let head = [
+        "shard", "health", "at entry", "replicas", "digest", "grants", "citizens", "",
+    ];
+    let shards = table(head, &[0, 2, 5, 6], rows);
+    format!("{headline}\n{}\n\n{shards}", totals(&verification.totals))
+}
+
+fn totals(totals: &Totals) -> String {
+    facts([
+        ("grants", thousands(totals.grants)),
+        ("in records", thousands(totals.grants_in_records)),
+        ("units", thousands(totals.units_granted)),
+        ("in records", thousands(totals.units_in_records)),
+        (
+            "undone",
+            format!(
+                "{} ({} units)",
+                thousands(totals.voids),
+                thousands(totals.units_voided)
+            ),
+        ),
+        ("denials", denials_text(totals)),
+        ("citizens", thousands(totals.citizens)),
+        ("sites", thousands(totals.sites)),
+        ("outbox rows", thousands(totals.outbox_rows)),
+        ("over limit", thousands(totals.records_over_limit)),
+    ])
+}
+
+/// 12 OVER_LIMIT, 3 PROGRAM_CLOSED.
+fn denials_text(totals: &Totals) -> String {
+    let counted: Vec<_> = totals
+        .denials
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{} {reason}", thousands(*count)))
+        .collect();
+    if counted.is_empty() {
+        "0".to_owned()
+    } else {
+        counted.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_known_difference_is_a_difference() {
+        assert_eq!(exit(Health::Ok), Exit::Ok);
+        assert_eq!(exit(Health::Bad), Exit::Difference);
+        assert_eq!(exit(Health::Unknown), Exit::Unavailable);
+    }
+
+    #[test]
+    fn denials_are_listed_by_reason() {
+        let totals = Totals {
+            denials: [
+                ("OVER_LIMIT".to_owned(), 1200),
+                ("NOT_YOUR_DAY".to_owned(), 0),
+            ]
+            .into(),
+            ..Totals::default()
+        };
+        assert_eq!(denials_text(&totals), "1,200 OVER_LIMIT");
+        assert_eq!(denials_text(&Totals::default()), "0");
+    }
+}

@@ -1,0 +1,109 @@
+//! `context.toml`: which cluster the commands talk to, and as whom. `quorate demo` writes one.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use quorate_client::{DeviceKey, TerminalIdentity, model::NationalId};
+use quorate_link::TlsMaterial;
+use quorate_proto::ids::{DeviceId, ProgramId, SiteCode};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ConfigError, Loaded,
+    keys::{self, TlsFiles},
+};
+
+/// Where the demo's context is, seen from where the demo was started.
+pub(crate) const DEMO_CONTEXT: &str = "quorate-demo/context.toml";
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContextFile {
+    /// `host:port` of one or several gateways; the first is used until it fails.
+    pub(crate) gateways: Vec<String>,
+    /// PEM: the authority of the gateways' certificates.
+    pub(crate) ca: PathBuf,
+    /// The program that is meant where none is named.
+    pub(crate) program: String,
+    /// The zone in which times are shown: that of the program.
+    pub(crate) time_zone: String,
+    /// The scheme of the national IDs.
+    #[serde(default = "kr_rrn")]
+    pub(crate) id_scheme: String,
+    /// Needed to check, sell, void and list.
+    pub(crate) terminal: Option<TerminalEntry>,
+    /// Needed for `quorate admin`.
+    pub(crate) operator: Option<OperatorEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TerminalEntry {
+    pub(crate) site: String,
+    pub(crate) device: String,
+    /// The device's private key: 64 hexadecimal digits.
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperatorEntry {
+    /// PEM, with the role `operator`.
+    pub(crate) cert: PathBuf,
+    /// PEM.
+    pub(crate) key: PathBuf,
+}
+
+fn kr_rrn() -> String {
+    NationalId::KR_RRN.to_owned()
+}
+
+impl Loaded<ContextFile> {
+    pub(crate) fn ca_pem(&self) -> Result<Vec<u8>, ConfigError> {
+        keys::read(&self.resolve(&self.value.ca))
+    }
+
+    pub(crate) fn program(&self) -> Result<ProgramId, ConfigError> {
+        ProgramId::parse(&self.value.program)
+            .map_err(|error| self.invalid(format!("`program`: {error}")))
+    }
+
+    pub(crate) fn time_zone(&self) -> Result<TimeZone, ConfigError> {
+        TimeZone::get(&self.value.time_zone).map_err(|_| {
+            self.invalid(format!(
+                "`time_zone`: {:?} is no IANA time zone, such as \"Asia/Seoul\"",
+                self.value.time_zone
+            ))
+        })
+    }
+
+    /// The terminal, if the context has one.
+    pub(crate) fn terminal(&self) -> Result<Option<TerminalIdentity>, ConfigError> {
+        let Some(entry) = &self.value.terminal else {
+            return Ok(None);
+        };
+        let site = SiteCode::parse(&entry.site)
+            .map_err(|error| self.invalid(format!("`terminal.site`: {error}")))?;
+        let device = DeviceId::parse(&entry.device)
+            .map_err(|error| self.invalid(format!("`terminal.device`: {error}")))?;
+        let seed = keys::read_key(&self.resolve(&entry.key))?;
+        Ok(Some(TerminalIdentity {
+            site,
+            device,
+            key: DeviceKey::from_seed(&seed),
+        }))
+    }
+
+    /// The operator's certificate, if the context has one.
+    pub(crate) fn operator(&self) -> Result<Option<TlsMaterial>, ConfigError> {
+        let Some(entry) = &self.value.operator else {
+            return Ok(None);
+        };
+        let files = TlsFiles {
+            ca: self.value.ca.clone(),
+            cert: entry.cert.clone(),
+            key: entry.key.clone(),
+        };
+        files.read(self).map(Some)
+    }
+}

@@ -1,0 +1,54 @@
+//! `node.toml`: one node process.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use quorate_node::{ClusterConfig, InitialNode, NodeConfig, StorageTuning};
+use quorate_proto::ids::NodeId;
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Loaded, cluster::ClusterFile, keys::TlsFiles};
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeFile {
+    /// The cluster's file.
+    pub(crate) cluster: PathBuf,
+    /// As in its certificate.
+    pub(crate) node_id: u64,
+    pub(crate) listen: SocketAddr,
+    /// `host:port` by which the others reach it.
+    pub(crate) advertise: String,
+    /// What fails together: a rack, a room, a data centre.
+    pub(crate) zone: String,
+    /// Holds everything durable. One process at a time.
+    pub(crate) data_dir: PathBuf,
+    pub(crate) tls: TlsFiles,
+}
+
+impl Loaded<NodeFile> {
+    /// `bootstrap`: form a new cluster with the other initial nodes, instead of joining one.
+    pub(crate) fn to_config(&self, bootstrap: bool) -> Result<NodeConfig, ConfigError> {
+        let file = &self.value;
+        let cluster = super::load::<ClusterFile>(&self.resolve(&file.cluster))?.value;
+        let initial_nodes = cluster.initial_nodes.into_iter().map(|node| InitialNode {
+            node_id: NodeId::new(node.node_id),
+            address: node.address,
+            zone: node.zone,
+        });
+        Ok(NodeConfig {
+            cluster: ClusterConfig {
+                cluster_id: cluster.cluster_id,
+                shards: cluster.shards,
+                initial_nodes: initial_nodes.collect(),
+            },
+            node_id: NodeId::new(file.node_id),
+            listen: file.listen,
+            advertise: file.advertise.clone(),
+            zone: file.zone.clone(),
+            data_dir: self.resolve(&file.data_dir),
+            bootstrap,
+            tls: file.tls.read(self)?,
+            storage: StorageTuning::default(),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! What a new cluster needs before anything can be sold: a leader in every shard, a program, sites, a
+//! device. Done again at every start; what is there already stays as it is.
+
+use std::{fs, time::Duration};
+
+use quorate_client::{
+    Connection, ConnectionOptions, Operator, Terminal,
+    model::{ClusterStatus, Health},
+};
+use quorate_link::{Env, TlsClient};
+
+use super::{checklist::Checklist, directory::cannot_write, example, layout::Layout};
+use crate::{
+    admin,
+    config::{self, context::ContextFile, program::ProgramFile},
+    exit::Failure,
+};
+
+/// For one call.
+const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A cluster that has no leaders after this long will not have any.
+const LEADERS_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// How often it is asked.
+const ASK_INTERVAL: Duration = Duration::from_millis(300);
+
+/// The cluster as it is when everything is in place.
+pub(super) async fn furnish(
+    layout: &Layout,
+    checklist: &Checklist,
+    env: &Env,
+) -> Result<ClusterStatus, Failure> {
+    let context = config::load::<ContextFile>(&layout.context_file())?;
+    let missing = |what| Failure::from(context.invalid(what)).next("begin anew with --fresh");
+    let material = context
+        .operator()?
+        .ok_or_else(|| missing("no [operator]"))?;
+    let identity = context
+        .terminal()?
+        .ok_or_else(|| missing("no [terminal]"))?;
+    let gateways = &context.value.gateways;
+    let connect = |tls: &TlsClient| {
+        Connection::open(gateways, tls, ConnectionOptions::default(), env.clone())
+    };
+    let unusable = |error| context.invalid(format!("{error}"));
+    let operator = Operator::new(connect(&TlsClient::new(&material, env).map_err(unusable)?)?);
+    let status = await_leaders(&operator, checklist, env).await?;
+    mark_founded(layout)?;
+    put_program(layout, &operator, &status, checklist).await?;
+    let step = checklist.begin("sites");
+    let sites = admin::read_sites(&layout.sites_file())?.sites;
+    let imported = operator.import_sites(&sites, CALL_TIME_MAX, |_| {}).await;
+    imported?;
+    step.done(&format!("{} sites, of all three kinds", sites.len()));
+    let step = checklist.begin("terminal");
+    let (site, device) = (identity.site, identity.device);
+    let enrolled = operator
+        .enroll_device(site, device, identity.key.public(), CALL_TIME_MAX)
+        .await;
+    enrolled?;
+    let anonymous = TlsClient::anonymous(&context.ca_pem()?, env).map_err(unusable)?;
+    let terminal = Terminal::new(connect(&anonymous)?, identity);
+    terminal.log_in(CALL_TIME_MAX).await?;
+    step.done(&format!("terminal {device} at site {site}"));
+    Ok(operator.status(CALL_TIME_MAX).await?)
+}
+
+/// Every shard has a leader and everybody is well.
+async fn await_leaders(
+    operator: &Operator,
+    checklist: &Checklist,
+    env: &Env,
+) -> Result<ClusterStatus, Failure> {
+    let step = checklist.begin("shards choose their leaders");
+    let give_up = env.monotonic() + LEADERS_TIME_MAX;
+    loop {
+        let asked = operator.status(CALL_TIME_MAX).await;
+        let what_is_wrong = match asked {
+            Ok(status) if is_whole(&status) => {
+                let shards = status.shards.iter().filter(|shard| shard.shard != 0);
+                step.done(&format!("{} shards have leaders", shards.count()));
+                return Ok(status);
+            }
+            Ok(status) => describe(&status),
+            Err(error) => error.to_string(),
+        };
+        if env.monotonic() > give_up {
+            let seconds = LEADERS_TIME_MAX.as_secs();
+            return Err(Failure::unexpected(format!(
+                "the cluster was not whole after {seconds} s: {what_is_wrong}"
+            ))
+            .next("see the logs of the nodes"));
+        }
+        env.sleep(ASK_INTERVAL).await;
+    }
+}
+
+fn is_whole(status: &ClusterStatus) -> bool {
+    let led = |shard: &quorate_client::model::ShardStatus| shard.leader_node.is_some();
+    status.health == Health::Ok && !status.shards.is_empty() && status.shards.iter().all(led)
+}
+
+fn describe(status: &ClusterStatus) -> String {
+    let nodes = status
+        .nodes
+        .iter()
+        .filter(|node| node.health != Health::Ok)
+        .map(|node| format!("node {} is {} ({})", node.node_id, node.health, node.detail));
+    let shards = status
+        .shards
+        .iter()
+        .filter(|shard| shard.health != Health::Ok || shard.leader_node.is_none())
+        .map(|shard| {
+            format!(
+                "shard {} is {} ({})",
+                shard.shard, shard.health, shard.detail
+            )
+        });
+    let all: Vec<_> = nodes.chain(shards).take(3).collect();
+    if all.is_empty() {
+        "no shard is known".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
+/// From here on, a node with an empty disk is one that lost it.
+fn mark_founded(layout: &Layout) -> Result<(), Failure> {
+    for id in layout.node_ids() {
+        let path = layout.founded_marker(id);
+        fs::write(
+            &path,
+            "This cluster is founded; its nodes never found another.\n",
+        )
+        .map_err(|error| cannot_write(&path, &error))?;
+    }
+    Ok(())
+}
+
+async fn put_program(
+    layout: &Layout,
+    operator: &Operator,
+    status: &ClusterStatus,
+    checklist: &Checklist,
+) -> Result<(), Failure> {
+    let step = checklist.begin("program");
+    let is_it =
+        |program: &&quorate_client::model::ProgramStatus| program.program == example::PROGRAM;
+    if let Some(program) = status.programs.iter().find(is_it) {
+        step.done(&format!(
+            "program {}, version {}",
+            program.program, program.version
+        ));
+        return Ok(());
+    }
+    let program = config::load::<ProgramFile>(&layout.program_file())?.to_program()?;
+    operator.put_program(&program, CALL_TIME_MAX).await?;
+    let rule = program.rules.first();
+    let limit = rule.map_or(0, |rule| rule.limit);
+    step.done(&format!("program {}: {limit} a week", program.id));
+    Ok(())
+}

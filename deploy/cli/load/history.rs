@@ -1,0 +1,233 @@
+//! What the clients did and saw, as JSON lines, for a checker to judge later.
+//!
+//! The first line is the rule that the run was played under, then comes one record per call. A person is
+//! an index into the population, never an ID. Times are microseconds from the start of the run.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write as _},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use quorate_client::{
+    ReadError, WriteError,
+    model::{Decision, Purchase, Recorded, Verdict},
+};
+use quorate_proto::ids::RequestId;
+use serde_json::{Value, json};
+
+use super::tally::micros;
+
+/// Where the records go. Failures to write are kept and reported at the end.
+pub(crate) struct HistoryFile {
+    started: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: BufWriter<File>,
+    failure: Option<io::Error>,
+}
+
+/// One call, as the client knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// Calls of one client do not overlap.
+    pub(crate) client: u64,
+    pub(crate) person: u64,
+    pub(crate) quantity: u32,
+    /// `None` for a check.
+    pub(crate) request_id: Option<RequestId>,
+    /// Monotonic time.
+    pub(crate) start: Duration,
+    /// Monotonic time.
+    pub(crate) end: Duration,
+}
+
+impl HistoryFile {
+    /// Starts a file. `limit`: units that the rule in force allows.
+    pub(crate) fn create(path: &Path, limit: u32, started: Duration) -> io::Result<Self> {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        writeln!(file, "{}", json!({ "limit": limit }))?;
+        Ok(Self {
+            started,
+            state: Mutex::new(State {
+                file,
+                failure: None,
+            }),
+        })
+    }
+
+    pub(crate) fn checked(&self, call: Call, answer: &Result<Verdict, ReadError>) {
+        let reply = match answer {
+            Ok(verdict) => verdict_reply(verdict, false),
+            Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
+        };
+        self.write(call, reply);
+    }
+
+    pub(crate) fn sold(&self, call: Call, answer: &Result<Recorded, WriteError>) {
+        let reply = match answer {
+            Ok(recorded) => verdict_reply(&recorded.verdict, recorded.repeated_answer),
+            Err(error @ WriteError::OutcomeUnknown { .. }) => {
+                json!({ "unknown": { "cause": error.to_string() } })
+            }
+            Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
+        };
+        self.write(call, reply);
+    }
+
+    /// Writes what is still in memory.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        let state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        match state.failure {
+            Some(failure) => Err(failure),
+            None => state
+                .file
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?
+                .sync_all(),
+        }
+    }
+
+    fn write(&self, call: Call, reply: Value) {
+        let quantity = call.quantity;
+        let asked = match call.request_id {
+            Some(id) => json!({ "sell": { "request": id.to_string(), "quantity": quantity } }),
+            None => json!({ "check": { "quantity": quantity } }),
+        };
+        let record = json!({
+            "client": call.client,
+            "start_us": micros(call.start.saturating_sub(self.started)),
+            "end_us": micros(call.end.saturating_sub(self.started)),
+            "citizen": call.person,
+            "call": asked,
+            "reply": reply,
+        });
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.failure.is_none() {
+            state.failure = writeln!(state.file, "{record}").err();
+        }
+    }
+}
+
+fn verdict_reply(verdict: &Verdict, repeated: bool) -> Value {
+    let (granted, reason) = match verdict.decision {
+        Decision::Granted => (true, ""),
+        Decision::Denied(reason) => (false, reason.name()),
+    };
+    let window_ms = |end: bool| {
+        verdict.window.map_or(0, |window| {
+            let at = if end { window.end } else { window.start };
+            at.as_millisecond()
+        })
+    };
+    let purchases: Vec<_> = verdict.purchases.iter().map(purchase).collect();
+    json!({ "verdict": {
+        "granted": granted,
+        "reason": reason,
+        "remaining": verdict.remaining,
+        "limit": verdict.limit,
+        "window_start_ms": window_ms(false),
+        "window_end_ms": window_ms(true),
+        "decided_at_ms": verdict.decided_at.as_millisecond(),
+        "purchases": purchases,
+        "repeated": repeated,
+        "position": {
+            "shard": verdict.position.shard,
+            "term": verdict.position.term,
+            "index": verdict.position.log_index,
+            "ordinal": verdict.position.ordinal,
+        },
+    }})
+}
+
+fn purchase(purchase: &Purchase) -> Value {
+    json!({
+        "request": purchase.request_id.to_string(),
+        "quantity": purchase.quantity,
+        "voided": purchase.voided_at.is_some(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use jiff::Timestamp;
+    use quorate_client::model::{DenialReason, Position};
+    use quorate_harness::history::{self, History, Reply};
+
+    use super::*;
+
+    #[test]
+    fn the_checker_reads_what_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.jsonl");
+        let file = HistoryFile::create(&path, 2, Duration::from_secs(5)).unwrap();
+        let request_id = RequestId::from_bytes([3; 16]).unwrap();
+        let call = Call {
+            client: 7,
+            person: 42,
+            quantity: 1,
+            request_id: Some(request_id),
+            start: Duration::from_secs(6),
+            end: Duration::from_secs(7),
+        };
+        let verdict = Verdict {
+            decision: Decision::Denied(DenialReason::OverLimit),
+            remaining: 0,
+            limit: 2,
+            next_eligible: None,
+            window: None,
+            rule_version: "1".to_owned(),
+            decided_at: Timestamp::UNIX_EPOCH,
+            purchases: Vec::new(),
+            position: Position {
+                shard: 1,
+                term: 2,
+                log_index: 3,
+                ordinal: 4,
+            },
+            warnings: Vec::new(),
+        };
+        let recorded = Recorded {
+            request_id,
+            repeated_answer: true,
+            verdict: verdict.clone(),
+        };
+        file.sold(call, &Ok(recorded));
+        let cause = "connection lost".to_owned();
+        let unknown = WriteError::OutcomeUnknown { request_id, cause };
+        file.sold(call, &Err(unknown));
+        let check = Call {
+            request_id: None,
+            ..call
+        };
+        file.checked(check, &Ok(verdict));
+        file.finish().unwrap();
+
+        let history = History::load(&path).unwrap();
+        assert_eq!(history.rule.limit, 2);
+        let [sold, unknown, checked] = &history.records[..] else {
+            panic!("three records: {history:?}");
+        };
+        assert_eq!((sold.client, sold.citizen), (7, 42));
+        assert_eq!((sold.start_us, sold.end_us), (1_000_000, 2_000_000));
+        assert_eq!(sold.call.request(), Some(request_id));
+        assert!(sold.reply.repeated());
+        let position = history::Position {
+            shard: 1,
+            term: 2,
+            index: 3,
+            ordinal: 4,
+        };
+        assert_eq!(sold.reply.position(), Some(position));
+        assert!(matches!(unknown.reply, Reply::Unknown { .. }));
+        assert_eq!(checked.call, history::Call::Check { quantity: 1 });
+    }
+}

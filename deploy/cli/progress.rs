@@ -1,0 +1,33 @@
+//! Progress on a terminal; silence elsewhere and with `-o json`.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::Output;
+
+/// How often what is shown is drawn again.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// A bar that counts up to `total`.
+pub(crate) fn counter(what: &'static str, total: u64, output: Output) -> ProgressBar {
+    let template = "{msg} {wide_bar} {human_pos} of {human_len} · {per_sec} · {eta} left";
+    bar(ProgressBar::new(total), template, what, output)
+}
+
+/// A line that counts without knowing the end.
+pub(crate) fn ticker(what: &'static str, output: Output) -> ProgressBar {
+    let template = "{spinner} {msg} {human_pos} · {per_sec} · {elapsed}";
+    bar(ProgressBar::no_length(), template, what, output)
+}
+
+fn bar(bar: ProgressBar, template: &str, what: &'static str, output: Output) -> ProgressBar {
+    if output.is_json() {
+        return ProgressBar::hidden();
+    }
+    // Drawn to stderr, and only where that is a terminal.
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    let bar = bar.with_style(style).with_message(what);
+    bar.enable_steady_tick(REDRAW);
+    bar
+}

@@ -79,7 +79,7 @@ impl Program {
             if !(1..=limits::RULE_LIMIT_MAX).contains(&rule.limit) {
                 return Err(ProgramError::Limit { rule: rule.id });
             }
-            if !(1..=rule.limit).contains(&rule.sale_quantity_max) {
+            if rule.sale_quantity_max == 0 {
                 return Err(ProgramError::SaleQuantity { rule: rule.id });
             }
         }
@@ -191,7 +191,7 @@ pub enum ProgramError {
         rule: RuleId,
     },
     /// The largest sale is out of bounds.
-    #[error("the largest sale of rule {rule} is not between 1 and the rule's limit")]
+    #[error("the largest sale of rule {rule} is 0")]
     SaleQuantity {
         /// The rule.
         rule: RuleId,

@@ -33,7 +33,9 @@ pub(super) fn register(mut view: ClusterView, register: &RegisterNode) -> Result
         }
         Some(at) if view.nodes[at] == *node => Ok(Change::Nothing),
         Some(at) => {
-            if view.nodes[at].incarnation != node.incarnation {
+            let disk = view.nodes[at].incarnation;
+            // 0: a founding node that has not registered its disk yet. It holds the replicas it was given.
+            if disk != 0 && disk != node.incarnation {
                 replace_replicas(&mut view, node.node_id)?;
             }
             view.nodes[at] = node.clone();

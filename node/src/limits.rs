@@ -97,6 +97,9 @@ pub(crate) const LOG_KEEP_ENTRIES: u64 = 2_000;
 /// How often wanted and actual placement are compared.
 pub(crate) const RECONCILE_INTERVAL: Duration = Duration::from_millis(500);
 
+/// The same after a step that did not get through: a new leader may need a moment.
+pub(crate) const RECONCILE_RETRY: Duration = Duration::from_millis(30);
+
 /// A new replica may be this many entries behind when it is made a voter.
 pub(crate) const PROMOTION_LAG_MAX: u64 = 64;
 

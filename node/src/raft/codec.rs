@@ -111,7 +111,7 @@ pub(crate) fn encode_entry(entry: &Entry) -> Vec<u8> {
         EntryPayload::Blank => storage::log_entry::Payload::Blank(storage::Blank {}),
         EntryPayload::Normal(proposal) => storage::log_entry::Payload::Normal(proposal.0.clone()),
         EntryPayload::Membership(membership) => {
-            storage::log_entry::Payload::Membership(membership_parts(None, &membership))
+            storage::log_entry::Payload::Membership(membership_parts(None, membership))
         }
     };
     codec::seal(&storage::LogEntry {

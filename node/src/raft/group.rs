@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use openraft::type_config::alias::OneshotReceiverOf;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::OneshotResponder;
 use openraft::raft::{ClientWriteResult, ReadPolicy, TransferLeaderRequest};
+use openraft::type_config::alias::OneshotReceiverOf;
 use openraft::{Raft, ServerState};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
@@ -311,7 +311,10 @@ impl Group {
     ///
     /// # Errors
     /// The step was refused; it is tried again later.
-    pub(crate) async fn approach_members(&self, wanted: &BTreeMap<u64, Host>) -> Result<(), String> {
+    pub(crate) async fn approach_members(
+        &self,
+        wanted: &BTreeMap<u64, Host>,
+    ) -> Result<(), String> {
         if !self.leadership.borrow().here {
             return Ok(());
         }
@@ -335,7 +338,10 @@ impl Group {
         }
         let last = metrics.last_log_index.unwrap_or(0);
         let caught_up = |replica: &u64| {
-            let matched = metrics.replication.as_ref().and_then(|all| all.get(replica));
+            let matched = metrics
+                .replication
+                .as_ref()
+                .and_then(|all| all.get(replica));
             let matched = matched.copied().flatten().map_or(0, |id| id.index);
             *replica == self.replica.get() || matched + limits::PROMOTION_LAG_MAX >= last
         };
@@ -386,7 +392,10 @@ fn proposed(result: ClientWriteResult<TypeConfig>) -> Proposed {
 }
 
 /// Follows openraft's metrics: a panic inside it shows only as a closed channel.
-fn follow_leadership(raft: &Raft<TypeConfig, StateMachine>, env: &Env) -> watch::Receiver<Leadership> {
+fn follow_leadership(
+    raft: &Raft<TypeConfig, StateMachine>,
+    env: &Env,
+) -> watch::Receiver<Leadership> {
     let (sender, receiver) = watch::channel(Leadership::default());
     let mut metrics = raft.server_metrics();
     env.spawn("leadership", async move {

@@ -13,8 +13,8 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{Stream, StreamExt as _, stream};
-use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::OptionalSend;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use quorate_core::{codec, keys};
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
@@ -65,9 +65,10 @@ struct Cached {
 impl Tail {
     /// Index of the first cached entry; one past the end of the log if none is cached.
     fn cache_first(&self) -> u64 {
-        self.cache
-            .front()
-            .map_or_else(|| next_index(&self.last), |cached| cached.entry.log_id.index)
+        self.cache.front().map_or_else(
+            || next_index(&self.last),
+            |cached| cached.entry.log_id.index,
+        )
     }
 
     fn push(&mut self, entry: Entry, bytes: usize) {
@@ -399,10 +400,11 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             for entry in entries {
                 let bytes = encode_entry(&entry);
                 let key = keys::raft::entry(self.shared.group, entry.log_id.index);
-                assert_eq!(
-                    entry.log_id.index,
-                    next_index(&tail.last),
-                    "a log has no holes: the appended index must follow the last one"
+                let index = entry.log_id.index;
+                assert!(
+                    tail.last.is_none_or(|last| last.index + 1 == index),
+                    "a log has no holes: entry {index} must follow {:?}",
+                    tail.last
                 );
                 tail.push(entry, bytes.len());
                 rows.push(RowOp::Put(key, bytes));
@@ -429,6 +431,9 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let rows = {
             let mut tail = self.tail();
             let end = next_index(&tail.last);
+            if next_index(&last_log_id) >= end {
+                return Ok(());
+            }
             tail.truncate(last_log_id);
             self.delete_rows(next_index(&last_log_id), end)
         };
@@ -460,4 +465,3 @@ impl GroupLog {
             .collect()
     }
 }
-

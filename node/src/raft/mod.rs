@@ -24,6 +24,8 @@ mod types;
 pub(crate) use codec::AppliedPoint;
 pub(crate) use group::{Group, GroupParts, Pending, Proposed, ReadRefused};
 pub(crate) use inbound::{FindGroup, Inbound};
-pub(crate) use peer::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork};
+pub(crate) use peer::{
+    PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork,
+};
 pub(crate) use snapshot_receiver::{SnapshotRefused, receive_snapshot};
 pub(crate) use types::{Applied, Host};

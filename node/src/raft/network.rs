@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use openraft::OptionalSend;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{
     Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
@@ -19,7 +20,6 @@ use openraft::raft::{
     AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::OptionalSend;
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
 use quorate_proto::internal::{Envelope, TransferLeader, envelope};
@@ -225,7 +225,10 @@ impl AppendStream {
                 self.window.add_permits(1);
                 append_result_from_proto(&reply).map_err(|e| unexpected(node, e))
             }
-            _ => Err(unexpected(node, "an append was answered with something else")),
+            _ => Err(unexpected(
+                node,
+                "an append was answered with something else",
+            )),
         }
     }
 }
@@ -321,7 +324,10 @@ impl NetTransferLeader<TypeConfig> for ReplicaClient {
         match self.call(body, &option).await? {
             envelope::Body::TransferLeaderReply(reply) if reply.accepted => Ok(Ok(())),
             envelope::Body::TransferLeaderReply(reply) => Err(unexpected(node, reply.detail)),
-            _ => Err(unexpected(node, "a transfer was answered with something else")),
+            _ => Err(unexpected(
+                node,
+                "a transfer was answered with something else",
+            )),
         }
     }
 }

@@ -69,11 +69,17 @@ pub(super) fn meta_of(point: &AppliedPoint) -> SnapshotMeta {
     }
 }
 
+/// Called for each row; an error ends the visit.
+type VisitViewRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), ViewError>;
+
+/// Key ranges, first inclusive and end exclusive.
+type KeyRanges = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Hands every row of a replica to `visit`, in key order.
 pub(crate) fn visit_rows(
     view: &dyn View,
     group: ShardId,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), ViewError>,
+    visit: VisitViewRow<'_>,
 ) -> Result<(), ViewError> {
     for (first, end) in owned_ranges(view, group)? {
         view.scan(&first, &end, visit)?;
@@ -91,7 +97,7 @@ pub(crate) fn point_of(view: &dyn View, group: ShardId) -> Result<AppliedPoint, 
     }
 }
 
-fn owned_ranges(view: &dyn View, group: ShardId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ViewError> {
+fn owned_ranges(view: &dyn View, group: ShardId) -> Result<KeyRanges, ViewError> {
     let range = if group == ShardId::SYSTEM {
         None
     } else {
@@ -107,7 +113,7 @@ pub(crate) struct SnapshotSpool {
     dir: PathBuf,
     name: String,
     /// Key ranges that the sender's replica owned.
-    owned: Vec<(Vec<u8>, Vec<u8>)>,
+    owned: KeyRanges,
     rows: Vec<(Vec<u8>, Vec<u8>)>,
     bytes: usize,
     rows_total: u64,
@@ -119,7 +125,7 @@ pub(crate) struct SnapshotSpool {
 pub(crate) struct SpooledSnapshot {
     dir: PathBuf,
     tables: Vec<String>,
-    owned: Vec<(Vec<u8>, Vec<u8>)>,
+    owned: KeyRanges,
     installed: bool,
 }
 
@@ -224,7 +230,9 @@ pub(super) async fn install(
     data: SnapshotData,
 ) -> Result<(), io::Error> {
     let SnapshotData::Received(mut spooled) = data else {
-        return Err(io::Error::other("only a received snapshot can be installed"));
+        return Err(io::Error::other(
+            "only a received snapshot can be installed",
+        ));
     };
     let point = AppliedPoint {
         log_id: meta.last_log_id,
@@ -247,9 +255,7 @@ pub(super) async fn install(
     .await?;
     spooled.installed = true;
     let tables = paths(&spooled.dir, &spooled.tables);
-    state
-        .engine
-        .replace_state(&clears_of(&pending), &tables)?;
+    state.engine.replace_state(&clears_of(&pending), &tables)?;
     write_synced(&state.queue, RowOp::Delete(marker)).await?;
     state.replace_point(point);
     Ok(())
@@ -285,7 +291,7 @@ fn key_range((first, end): (Vec<u8>, Vec<u8>)) -> pb::KeyRange {
     }
 }
 
-fn clears_of(pending: &pb::PendingInstall) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn clears_of(pending: &pb::PendingInstall) -> KeyRanges {
     pending
         .clears
         .iter()
@@ -307,7 +313,7 @@ async fn write_synced(queue: &LogQueue, row: RowOp) -> Result<(), StorageError> 
             })),
         })
         .await?;
-    durable
-        .await
-        .map_err(|_| StorageError::new("writing a snapshot marker", "the log committer has stopped"))?
+    durable.await.map_err(|_| {
+        StorageError::new("writing a snapshot marker", "the log committer has stopped")
+    })?
 }

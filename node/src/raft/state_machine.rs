@@ -21,7 +21,9 @@ use tokio::sync::watch;
 
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
 use super::snapshot::{SnapshotBuilder, SnapshotData, install};
-use super::types::{Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use super::types::{
+    Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
+};
 use crate::limits;
 use crate::storage::{Engine, Family, LogQueue, StateView, StorageError};
 
@@ -151,11 +153,15 @@ fn index_of(point: &AppliedPoint) -> u64 {
 }
 
 /// The applied point as it is on disk.
-pub(super) fn read_point(engine: &dyn Engine, group: ShardId) -> Result<AppliedPoint, StorageError> {
+pub(super) fn read_point(
+    engine: &dyn Engine,
+    group: ShardId,
+) -> Result<AppliedPoint, StorageError> {
     let damaged = |e| StorageError::new("reading the applied point", e);
     match engine.get(Family::State, &keys::applied(group))? {
         Some(bytes) => {
-            let message: pb::AppliedPoint = codec::open("applied point", &bytes).map_err(damaged)?;
+            let message: pb::AppliedPoint =
+                codec::open("applied point", &bytes).map_err(damaged)?;
             applied_from_proto(&message).map_err(damaged)
         }
         None => Ok(AppliedPoint::default()),
@@ -172,7 +178,10 @@ impl StateMachine {
         Self { state }
     }
 
-    fn apply_chunk(&self, chunk: Vec<Result<EntryResponder<TypeConfig>, io::Error>>) -> io::Result<()> {
+    fn apply_chunk(
+        &self,
+        chunk: Vec<Result<EntryResponder<TypeConfig>, io::Error>>,
+    ) -> io::Result<()> {
         let view = StateView(&*self.state.engine);
         let mut overlay = Overlay::new(&view);
         let mut point = self.state.point();

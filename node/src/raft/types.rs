@@ -4,11 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use openraft::OptionalSend;
-use openraft::type_config::alias::{LogIdOf, StoredMembershipOf, VoteOf};
 use openraft::impls::OneshotResponder;
+use openraft::type_config::alias::{LogIdOf, StoredMembershipOf, VoteOf};
 use quorate_core::ledger::Outcome;
-use quorate_proto::storage::SystemOutcome;
 use quorate_proto::ids::NodeId;
+use quorate_proto::storage::SystemOutcome;
 
 /// One type configuration for all groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

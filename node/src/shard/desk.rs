@@ -102,20 +102,14 @@ impl Desk {
     /// Queues a command, or refuses it at once when the queue is full.
     pub(crate) fn submit(&self, request: Request) {
         if let Err(error) = self.requests.try_send(request) {
-            error
-                .into_inner()
-                .reply
-                .refuse(refusal::Kind::Busy, None);
+            error.into_inner().reply.refuse(refusal::Kind::Busy, None);
         }
     }
 
     /// Queues a query, or refuses it at once when the queue is full.
     pub(crate) fn ask(&self, question: Question) {
         if let Err(error) = self.questions.try_send(question) {
-            error
-                .into_inner()
-                .reply
-                .refuse(refusal::Kind::Busy, None);
+            error.into_inner().reply.refuse(refusal::Kind::Busy, None);
         }
     }
 }

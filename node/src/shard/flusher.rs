@@ -35,7 +35,10 @@ pub(crate) async fn run_flusher(host: Arc<Host>, env: Env, failure: Failure) {
                 (group, point)
             })
             .collect();
-        let behind: u64 = points.iter().map(|(group, point)| behind(group, point)).sum();
+        let behind: u64 = points
+            .iter()
+            .map(|(group, point)| behind(group, point))
+            .sum();
         let late = env.monotonic() - last_flush >= limits::FLUSH_INTERVAL;
         if behind == 0 || !(late || behind >= limits::FLUSH_ENTRIES) {
             continue;
@@ -60,11 +63,7 @@ fn behind(group: &Group, point: &AppliedPoint) -> u64 {
 }
 
 /// Whether a snapshot under way keeps the log from being purged, and has not done so for too long.
-fn holds_purge(
-    group: &Group,
-    held_since: &mut HashMap<ShardId, Duration>,
-    now: Duration,
-) -> bool {
+fn holds_purge(group: &Group, held_since: &mut HashMap<ShardId, Duration>, now: Duration) -> bool {
     if !group.sends_snapshot() {
         held_since.remove(&group.shard());
         return false;

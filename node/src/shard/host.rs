@@ -71,7 +71,11 @@ impl Host {
         let mut next = Vec::new();
         while let Some(shard) = self.first_group_from(&next)? {
             next = keys::raft::group(shard).1;
-            if let Some(row) = self.parts.engine.get(Family::Log, &keys::raft::replica(shard))? {
+            if let Some(row) = self
+                .parts
+                .engine
+                .get(Family::Log, &keys::raft::replica(shard))?
+            {
                 let row: pb::HostedReplica = codec::open("hosted replica", &row)
                     .map_err(|e| StorageError::new("reading the hosted replicas", e))?;
                 known.push((shard, ReplicaId::new(row.replica)));
@@ -317,8 +321,7 @@ impl Host {
 
 impl FindGroup for Host {
     fn find(&self, shard: ShardId, replica: ReplicaId) -> Option<Arc<Group>> {
-        self.group(shard)
-            .filter(|group| group.replica() == replica)
+        self.group(shard).filter(|group| group.replica() == replica)
     }
 }
 

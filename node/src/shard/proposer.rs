@@ -16,11 +16,7 @@ use crate::limits;
 use crate::raft::{Applied, Group, Pending, Proposed};
 
 /// Proposes for one shard until its desk is gone.
-pub(super) async fn run_proposer(
-    group: Arc<Group>,
-    mut queue: mpsc::Receiver<Request>,
-    env: Env,
-) {
+pub(super) async fn run_proposer(group: Arc<Group>, mut queue: mpsc::Receiver<Request>, env: Env) {
     let slots = Arc::new(Semaphore::new(limits::BATCHES_IN_FLIGHT_MAX));
     let mut held_over: Option<Request> = None;
     loop {
@@ -61,7 +57,12 @@ fn gather(
     gathered
 }
 
-async fn propose(group: &Arc<Group>, gathered: Vec<Request>, slot: OwnedSemaphorePermit, env: &Env) {
+async fn propose(
+    group: &Arc<Group>,
+    gathered: Vec<Request>,
+    slot: OwnedSemaphorePermit,
+    env: &Env,
+) {
     let leadership = group.leadership().borrow().clone();
     if !leadership.here {
         for request in gathered {

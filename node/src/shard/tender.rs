@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 use crate::limits;
-use crate::raft::{self, Group};
+use crate::raft::{self, Group, Proposed};
 use crate::system::{ProposeSystem, View};
 
 /// Tends one group until the node stops.
@@ -30,10 +30,14 @@ pub(super) async fn run_tender(
     loop {
         let known = view.borrow_and_update().clone();
         let here = leadership.borrow_and_update().here;
-        if here && let Some(known) = known {
-            tend(&group, &known, &*system, &env, &failure).await;
+        let mut pause = limits::RECONCILE_INTERVAL;
+        if here
+            && let Some(known) = known
+            && !tend(&group, &known, &*system, &env, &failure).await
+        {
+            pause = limits::RECONCILE_RETRY;
         }
-        let pause = env.sleep(limits::RECONCILE_INTERVAL);
+        let pause = env.sleep(pause);
         tokio::select! {
             biased;
             changed = leadership.changed() => {
@@ -51,16 +55,17 @@ pub(super) async fn run_tender(
     }
 }
 
+/// One round; false if a step did not get through and is worth trying again soon.
 async fn tend(
     group: &Group,
     view: &View,
     system: &dyn ProposeSystem,
     env: &Env,
     failure: &Failure,
-) {
+) -> bool {
     let shard = group.shard();
     let Some(info) = view.map.shard(shard) else {
-        return;
+        return true;
     };
     let wanted: BTreeMap<u64, raft::Host> = info
         .replicas
@@ -82,10 +87,10 @@ async fn tend(
         }
     }
     if shard == ShardId::SYSTEM {
-        return;
+        return true;
     }
     match missing(group, view, info) {
-        Ok(commands) if commands.is_empty() => {}
+        Ok(commands) if commands.is_empty() => true,
         Ok(commands) => {
             let batch = Batch {
                 time_ms: env.unix_ms(),
@@ -93,9 +98,13 @@ async fn tend(
             };
             let pending = group.submit(codec::encode_batch(&batch)).await;
             let proposed = pending.outcome().await;
-            tracing::debug!(%shard, ?proposed, "brought the shard in line with the view");
+            tracing::debug!(%shard, ?proposed, "bringing the shard in line with the view");
+            matches!(proposed, Proposed::Applied { .. })
         }
-        Err(error) => failure.raise(error),
+        Err(error) => {
+            failure.raise(error);
+            true
+        }
     }
 }
 

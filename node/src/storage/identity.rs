@@ -26,7 +26,9 @@ pub(crate) struct DiskIdentity {
 pub(crate) enum IdentityError {
     #[error("cannot read or write {path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("{path} is damaged at line {line}: restore it, or empty the directory and let the node rejoin")]
+    #[error(
+        "{path} is damaged at line {line}: restore it, or empty the directory and let the node rejoin"
+    )]
     Damaged { path: PathBuf, line: usize },
     #[error(
         "{path} belongs to node {found} of cluster {found_cluster:?}, but this is node {expected} of cluster {expected_cluster:?}"

@@ -17,5 +17,5 @@ mod rocks;
 pub(crate) use committer::{LogCommitter, LogOp, LogQueue};
 pub(crate) use engine::{Engine, Family, RowOp, StateView, StorageError};
 pub(crate) use identity::{DiskIdentity, IdentityError};
-pub use rocks::StorageTuning;
 pub(crate) use rocks::RocksEngine;
+pub use rocks::StorageTuning;

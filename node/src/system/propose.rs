@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::FutureExt as _;
 use quorate_core::codec;
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;

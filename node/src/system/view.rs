@@ -114,7 +114,11 @@ pub(crate) async fn run_local_view(
     addresses: Arc<AddressBook>,
     failure: Failure,
 ) {
-    let Ok(group) = slot.wait_for(Option::is_some).await.map(|slot| slot.clone()) else {
+    let Ok(group) = slot
+        .wait_for(Option::is_some)
+        .await
+        .map(|slot| slot.clone())
+    else {
         return;
     };
     let Some(group) = group else {

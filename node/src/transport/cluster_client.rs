@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
+use quorate_link::certs::node_server_name;
 use quorate_link::client::{ChannelOptions, TlsClient};
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::cluster_client::ClusterClient as Client;
@@ -33,7 +34,7 @@ impl ClusterClient {
         };
         let channel = self
             .tls
-            .connect(&address, &super::server_name(node), options)
+            .connect(&address, &node_server_name(node), options)
             .await
             .map_err(|error| {
                 tracing::debug!(%node, %error, "cannot ask");

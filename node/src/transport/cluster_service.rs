@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use futures_util::stream::{BoxStream, unfold};
 use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, unfold};
 use quorate_core::checkpoint::ShardSummary;
 use quorate_core::{codec, ledger};
 use quorate_link::env::Env;

@@ -10,13 +10,6 @@ mod peer_service;
 mod server;
 mod shard_service;
 
-use quorate_proto::ids::NodeId;
-
 pub(crate) use cluster_client::ClusterClient;
 pub(crate) use peer_links::PeerLinks;
 pub(crate) use server::{ServerParts, serve};
-
-/// The name in a node's certificate: it is the same whatever address is dialled.
-fn server_name(node: NodeId) -> String {
-    format!("node-{node}.quorate.internal")
-}

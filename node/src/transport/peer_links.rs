@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use prost::Message as _;
+use quorate_link::certs::node_server_name;
 use quorate_link::client::{ChannelOptions, TlsClient};
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
@@ -201,7 +202,7 @@ impl Dialer {
         };
         let channel = self
             .tls
-            .connect(&address, &super::server_name(node), options)
+            .connect(&address, &node_server_name(node), options)
             .await
             .map_err(|e| unreachable(e.to_string()))?;
         Ok(PeerClient::new(channel)

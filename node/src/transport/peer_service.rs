@@ -118,9 +118,9 @@ fn snapshot_status(refused: &SnapshotRefused) -> Status {
             tonic::Code::InvalidArgument
         }
         SnapshotRefused::NotHere { .. } => tonic::Code::NotFound,
-        SnapshotRefused::Storage(_)
-        | SnapshotRefused::Spool(_)
-        | SnapshotRefused::Replica(_) => tonic::Code::Internal,
+        SnapshotRefused::Storage(_) | SnapshotRefused::Spool(_) | SnapshotRefused::Replica(_) => {
+            tonic::Code::Internal
+        }
     };
     Status::new(code, refused.to_string())
 }

@@ -14,9 +14,7 @@ use quorate_link::env::Env;
 use quorate_link::identity::{Role, peer_role};
 use quorate_proto::ids::ShardId;
 use quorate_proto::internal::shard_server::Shard;
-use quorate_proto::internal::{
-    CommandFrame, ReplyFrame, ShardCommand, refusal, shard_command,
-};
+use quorate_proto::internal::{CommandFrame, ReplyFrame, ShardCommand, refusal, shard_command};
 use quorate_proto::status::{ErrorReason, to_status};
 use tokio::sync::{Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};

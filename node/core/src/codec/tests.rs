@@ -198,9 +198,6 @@ fn a_program_that_breaks_a_law_is_refused() {
         ("largest sale of rule r2", |p| {
             p.rules[1].sale_quantity_max = 0
         }),
-        ("largest sale of rule r2", |p| {
-            p.rules[1].sale_quantity_max = 3
-        }),
         ("window of a rule is missing", |p| p.rules[1].window = None),
     ];
     for (words, break_it) in breaks {

@@ -150,9 +150,22 @@ impl Cluster {
         for gateway in &mut cluster.gateways {
             gateway.start(&[])?;
         }
-        cluster.await_whole().await?;
-        cluster.furnish().await?;
+        let ready = async {
+            cluster.await_whole().await?;
+            cluster.furnish().await
+        };
+        if let Err(error) = ready.await {
+            let kept = cluster.keep();
+            return Err(error.context(format!("a cluster that did not start: {}", kept.display())));
+        }
         Ok(cluster)
+    }
+
+    /// Lets the files stay after the end.
+    fn keep(&mut self) -> PathBuf {
+        self.directory
+            .take()
+            .map_or_else(|| self.path(""), TempDir::keep)
     }
 
     /// The program, the sites and the device.
@@ -262,7 +275,8 @@ impl Cluster {
         )?)
     }
 
-    /// A new terminal with a connection of its own, at one of [`SITES`].
+    /// A new terminal with a connection of its own, at one of [`SITES`]: with two gateways, terminals 0 and
+    /// 1 stand at the same site and prefer different gateways.
     ///
     /// # Errors
     /// The certificate cannot be used.
@@ -277,7 +291,7 @@ impl Cluster {
     #[must_use]
     pub fn identity(&self, number: usize) -> TerminalIdentity {
         TerminalIdentity {
-            site: site_code(SITES[number % SITES.len()]),
+            site: site_code(SITES[number / self.gateways.len() % SITES.len()]),
             device: device_id(),
             key: DeviceKey::from_seed(&self.files.device_key.seed()),
         }
@@ -318,12 +332,11 @@ impl Drop for Cluster {
         for process in self.gateways.iter_mut().chain(&mut self.nodes) {
             process.kill();
         }
-        if std::thread::panicking()
-            && let Some(directory) = self.directory.take()
-        {
+        if std::thread::panicking() {
+            let kept = self.keep();
             eprintln!(
                 "the cluster's files and logs are kept in {}",
-                directory.keep().display()
+                kept.display()
             );
         }
     }

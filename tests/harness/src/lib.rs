@@ -20,5 +20,9 @@ pub mod history;
 pub mod judge;
 pub mod linearize;
 pub mod model;
+pub mod recorder;
+mod scene;
 pub mod translate;
 pub mod workload;
+
+pub use scene::with_cluster;

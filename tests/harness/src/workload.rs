@@ -5,29 +5,23 @@
 //! each is hot for a while, so that clients meet on it, and no record grows without bound.
 
 use std::{
-    collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use anyhow::bail;
-use quorate_client::{
-    Terminal,
-    model::{Sale, Undo},
-    new_request_id,
-};
+use quorate_client::{Terminal, new_request_id};
 use quorate_link::{Env, TaskHandle};
 use quorate_proto::ids::RequestId;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
-    citizens,
-    cluster::{Cluster, program_id},
-    history::{Call, History, Record, Reply, Rule},
-    translate,
+    cluster::Cluster,
+    history::{Call, History, Reply},
+    recorder::{Recorder, lock},
 };
 
 /// Citizens that are hot at the same time.
@@ -88,13 +82,10 @@ struct Open {
 
 struct Shared {
     options: WorkloadOptions,
-    rule: Rule,
-    env: Env,
-    started: Duration,
+    recorder: Recorder,
     stop: AtomicBool,
     calls: AtomicU64,
     grants: AtomicU64,
-    records: Mutex<Vec<Record>>,
     /// Requests without a told outcome, when their client ended.
     open: Mutex<Vec<Open>>,
 }
@@ -107,13 +98,10 @@ impl Workload {
     pub fn start(cluster: &Cluster, options: WorkloadOptions) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             options,
-            rule: cluster.rule(),
-            env: cluster.env.clone(),
-            started: cluster.env.monotonic(),
+            recorder: Recorder::new(cluster, options.call_time_limit),
             stop: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             grants: AtomicU64::new(0),
-            records: Mutex::default(),
             open: Mutex::default(),
         });
         let terminals = (0..options.clients)
@@ -123,7 +111,7 @@ impl Workload {
             .zip(&terminals)
             .map(|(number, terminal)| {
                 let client = Client::new(number, terminal.clone(), shared.clone());
-                shared.env.spawn("client", Box::pin(client.run()))
+                shared.env().spawn("client", Box::pin(client.run()))
             })
             .collect();
         Ok(Self {
@@ -145,13 +133,13 @@ impl Workload {
     /// They were not within `time_limit`.
     pub async fn await_grants(&self, more: u64, time_limit: Duration) -> anyhow::Result<()> {
         let goal = self.grants() + more;
-        let deadline = self.shared.env.monotonic() + time_limit;
+        let deadline = self.shared.env().monotonic() + time_limit;
         while self.grants() < goal {
-            if self.shared.env.monotonic() > deadline {
+            if self.shared.env().monotonic() > deadline {
                 let missing = goal - self.grants();
                 bail!("{missing} of {more} sales were not granted within {time_limit:?}");
             }
-            self.shared.env.sleep(POLL_INTERVAL).await;
+            self.shared.env().sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -167,10 +155,7 @@ impl Workload {
         }
         let open = std::mem::take(&mut *lock(&self.shared.open));
         self.until_told(open).await?;
-        let citizens: BTreeSet<u64> = lock(&self.shared.records)
-            .iter()
-            .map(|record| record.citizen)
-            .collect();
+        let citizens = self.shared.recorder.citizens();
         let lists = citizens
             .into_iter()
             .zip((0..self.shared.options.clients).cycle());
@@ -180,15 +165,12 @@ impl Workload {
             call: Call::List,
         });
         self.until_told(lists.collect()).await?;
-        Ok(History {
-            rule: self.shared.rule,
-            records: std::mem::take(&mut *lock(&self.shared.records)),
-        })
+        Ok(self.shared.recorder.take())
     }
 
     /// Makes these calls again and again until each was answered.
     async fn until_told(&self, calls: Vec<Open>) -> anyhow::Result<()> {
-        let deadline = self.shared.env.monotonic() + RESOLVE_TIME_MAX;
+        let deadline = self.shared.env().monotonic() + RESOLVE_TIME_MAX;
         let mut workers = Vec::new();
         for (client, terminal) in (0..).zip(&self.terminals) {
             let share: Vec<Open> = calls
@@ -200,15 +182,15 @@ impl Workload {
             let work = async move {
                 for open in share {
                     while shared.call(&terminal, open).await.is_none() {
-                        if shared.env.monotonic() > deadline {
+                        if shared.env().monotonic() > deadline {
                             lock(&shared.open).push(open);
                             break;
                         }
-                        shared.env.sleep(RESOLVE_PAUSE).await;
+                        shared.env().sleep(RESOLVE_PAUSE).await;
                     }
                 }
             };
-            workers.push(self.shared.env.spawn("resolve", Box::pin(work)));
+            workers.push(self.shared.env().spawn("resolve", Box::pin(work)));
         }
         for worker in &mut workers {
             worker.finished().await;
@@ -223,57 +205,21 @@ impl Workload {
 }
 
 impl Shared {
-    /// One call, recorded. `None`: not answered; otherwise whether a sale was granted.
+    /// One call. `None`: not answered; otherwise whether a sale was granted.
     async fn call(&self, terminal: &Terminal, open: Open) -> Option<bool> {
-        let Open {
-            client,
-            citizen,
-            call,
-        } = open;
-        let start_us = self.now_us();
-        let limit = self.options.call_time_limit;
-        let id = citizens::national_id(citizen);
-        let program = program_id();
-        let sale = |quantity| Sale {
-            citizen: id.clone(),
-            program,
-            quantity,
-        };
-        let reply = match call {
-            Call::Check { quantity } => {
-                translate::checked(terminal.check(&sale(quantity), limit).await)
-            }
-            Call::Sell { request, quantity } => {
-                translate::recorded(terminal.record(request, &sale(quantity), limit).await)
-            }
-            Call::Void { request, sale } => {
-                let undo = Undo {
-                    citizen: id.clone(),
-                    program,
-                    sale_request_id: sale,
-                };
-                translate::voided(terminal.void(request, &undo, limit).await)
-            }
-            Call::List => translate::listed(terminal.list(&id, program, limit).await),
-        };
+        let (client, citizen) = (open.client, open.citizen);
+        let reply = self
+            .recorder
+            .call(client, terminal, citizen, open.call)
+            .await;
         let granted = matches!(&reply, Reply::Verdict(verdict) if verdict.granted)
-            && matches!(call, Call::Sell { .. });
+            && matches!(open.call, Call::Sell { .. });
         self.grants.fetch_add(u64::from(granted), Ordering::Relaxed);
-        let told = reply.position().map(|_| granted);
-        lock(&self.records).push(Record {
-            client,
-            start_us,
-            end_us: self.now_us(),
-            citizen,
-            call,
-            reply,
-        });
-        told
+        reply.position().map(|_| granted)
     }
 
-    fn now_us(&self) -> u64 {
-        let since_start = self.env.monotonic().saturating_sub(self.started);
-        u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX)
+    fn env(&self) -> &Env {
+        self.recorder.env()
     }
 }
 
@@ -314,7 +260,7 @@ impl Client {
             let shared = self.shared.clone();
             let told = shared.call(&self.terminal, open).await;
             self.note(open, told);
-            shared.env.sleep(shared.options.pause).await;
+            shared.env().sleep(shared.options.pause).await;
         }
         lock(&self.shared.open).append(&mut self.open);
     }
@@ -324,7 +270,7 @@ impl Client {
         let hot = calls / CALLS_PER_CITIZEN + self.random.random_range(0..HOT_CITIZENS);
         let citizen = self.shared.options.first_citizen + hot;
         let quantity = 1 << self.random.random_range(0..7);
-        let request = new_request_id(&self.shared.env);
+        let request = new_request_id(self.shared.env());
         match self.random.random_range(0..100) {
             0..12 => (citizen, Call::Check { quantity }),
             12..18 => (citizen, Call::List),
@@ -362,8 +308,4 @@ impl Client {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -27,9 +27,35 @@ pub(crate) enum NodeCallError {
     /// It did not answer in time.
     #[error("no answer in time")]
     TimedOut,
-    /// It answered with an error.
+    /// The connection broke, or the node was not able to answer.
+    #[error("no answer: {0}")]
+    Broken(String),
+    /// It answered, and the answer is that it cannot give what was asked for.
     #[error("{0}")]
     Refused(String),
+}
+
+impl NodeCallError {
+    /// Whether the node was heard at all: what was not heard is unknown, not bad.
+    pub(crate) fn was_heard(&self) -> bool {
+        match self {
+            NodeCallError::NotConnected | NodeCallError::TimedOut | NodeCallError::Broken(_) => {
+                false
+            }
+            NodeCallError::Refused(_) => true,
+        }
+    }
+
+    fn from_status(status: &Status) -> NodeCallError {
+        let message = status.message().to_owned();
+        match status.code() {
+            Code::DeadlineExceeded => NodeCallError::TimedOut,
+            Code::NotFound | Code::DataLoss | Code::FailedPrecondition => {
+                NodeCallError::Refused(message)
+            }
+            _ => NodeCallError::Broken(message),
+        }
+    }
 }
 
 /// What a node says of itself.
@@ -186,10 +212,7 @@ impl Nodes {
             .await
         {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) if status.code() == Code::DeadlineExceeded => {
-                Err(NodeCallError::TimedOut)
-            }
-            Ok(Err(status)) => Err(NodeCallError::Refused(status.message().to_owned())),
+            Ok(Err(status)) => Err(NodeCallError::from_status(&status)),
             Err(_) => Err(NodeCallError::TimedOut),
         }
     }
@@ -204,6 +227,12 @@ fn request<T>(message: T, timeout: Duration) -> Request<T> {
 
 /// Only an error that says so itself means that nothing was done; a broken connection does not.
 fn system_error(status: &Status) -> SystemError {
+    match status.code() {
+        Code::InvalidArgument => return SystemError::Refused(status.message().to_owned()),
+        // It does not lead the system shard and knows nobody who does.
+        Code::FailedPrecondition => return SystemError::Unavailable,
+        _ => {}
+    }
     match reason_of(status) {
         Some(
             ErrorReason::ShardUnavailable | ErrorReason::Overloaded | ErrorReason::DeadlinePassed,
@@ -238,7 +267,7 @@ fn node_report(status: internal::StatusResponse) -> NodeReport {
 }
 
 fn digest_report(digest: internal::DigestResponse) -> Result<DigestReport, NodeCallError> {
-    let incomplete = || NodeCallError::Refused("the node's answer is incomplete".to_owned());
+    let incomplete = || NodeCallError::Broken("it is incomplete".to_owned());
     Ok(DigestReport {
         replica: ReplicaId(digest.replica_id),
         digest: digest.digest[..].try_into().map_err(|_| incomplete())?,

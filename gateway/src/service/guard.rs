@@ -69,3 +69,64 @@ pub(crate) fn too_large() -> Status {
         "the message is larger than this service reads",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use futures_util::FutureExt as _;
+    use quorate_proto::status::reason_of;
+
+    use super::*;
+
+    /// Answers every call with this code and counts them.
+    struct Inner {
+        code: Code,
+        calls: u32,
+    }
+
+    impl Service<Request<Body>> for Inner {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Answer>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            self.calls += 1;
+            ready(Ok(Status::new(self.code, "inner").into_http()))
+        }
+    }
+
+    fn call(code: Code, timeout: Option<&str>) -> (Option<ErrorReason>, Code, u32) {
+        let mut guard = Guard(Inner { code, calls: 0 });
+        let mut request = Request::new(Body::empty());
+        if let Some(timeout) = timeout {
+            let timeout = timeout.parse().unwrap();
+            request.headers_mut().insert(deadline::HEADER, timeout);
+        }
+        let response = guard.call(request).now_or_never().unwrap().unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        (reason_of(&status), status.code(), guard.0.calls)
+    }
+
+    #[test]
+    fn a_passed_deadline_is_answered_without_the_service() {
+        let passed = (Some(ErrorReason::DeadlinePassed), Code::DeadlineExceeded, 0);
+        assert_eq!(call(Code::NotFound, Some("0m")), passed);
+        assert_eq!(call(Code::NotFound, Some("1S")), (None, Code::NotFound, 1));
+        assert_eq!(call(Code::NotFound, None), (None, Code::NotFound, 1));
+    }
+
+    #[test]
+    fn the_decoders_refusal_gets_our_reason() {
+        let too_large = (
+            Some(ErrorReason::MessageTooLarge),
+            Code::ResourceExhausted,
+            1,
+        );
+        assert_eq!(call(Code::OutOfRange, None), too_large);
+    }
+}

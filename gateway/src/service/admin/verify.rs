@@ -92,7 +92,13 @@ fn judge(shard: ShardId, log_index: u64, heard: Vec<Heard>) -> ShardVerification
                  digest,
              }| {
                 let (health, detail, digest) = match digest {
-                    Err(error) => (Health::Unknown, error.to_string(), Vec::new()),
+                    Err(error) => {
+                        let health = match error.was_heard() {
+                            true => Health::Bad,
+                            false => Health::Unknown,
+                        };
+                        (health, error.to_string(), Vec::new())
+                    }
                     Ok(report) if report.replica != replica => {
                         let detail = format!("the node runs replica {} instead", report.replica);
                         (Health::Bad, detail, Vec::new())

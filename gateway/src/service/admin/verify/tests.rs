@@ -92,6 +92,9 @@ fn a_silent_replica_is_unknown() {
         healths(&verified),
         [Health::Ok, Health::Unknown, Health::Ok]
     );
+    let damaged = Err(NodeCallError::Refused("damaged".to_owned()));
+    let verified = judged([Ok(report(1, 7)), damaged, Ok(report(3, 7))]);
+    assert_eq!(healths(&verified)[1], Health::Bad, "heard, and bad");
     let silent = [1, 2, 3].map(|_| Err(NodeCallError::TimedOut));
     let verified = judged(silent);
     assert_eq!(verified.health(), Health::Unknown);

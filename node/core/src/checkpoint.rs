@@ -107,7 +107,7 @@ impl Tally {
         };
         match StateKind::of(key) {
             Some(StateKind::Citizen) => {
-                let record = codec::decode_citizen(value.to_vec()).map_err(damaged)?;
+                let record = codec::decode_citizen(value).map_err(damaged)?;
                 self.add_citizen(key, &record)
             }
             Some(StateKind::Site) => {

@@ -16,6 +16,7 @@ mod outcome;
 mod program;
 mod query;
 mod record;
+mod region;
 mod sale;
 mod site;
 mod state;
@@ -37,6 +38,7 @@ pub use record::{
     CitizenRecord, Coordinates, Denial, Device, OutboxKind, OutboxRow, Sale, SaleKind, ShardFacts,
     ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
 };
+pub use region::Region;
 pub use state::{facts, program_versions};
 
 pub(crate) use account::units_at_grant;

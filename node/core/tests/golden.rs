@@ -108,9 +108,9 @@ fn values_are_pinned() {
     let mut vectors = vec![
         (
             "citizen-empty",
-            codec::encode_citizen(CitizenRecord::default()),
+            codec::encode_citizen(&CitizenRecord::default()),
         ),
-        ("citizen", codec::encode_citizen(record())),
+        ("citizen", codec::encode_citizen(&record())),
         ("site", codec::encode_site(site_record())),
         (
             "outbox-sold",
@@ -132,8 +132,8 @@ fn values_are_pinned() {
 
 #[test]
 fn values_read_back() {
-    let read = |bytes| codec::decode_citizen(bytes).unwrap();
-    assert_eq!(read(codec::encode_citizen(record())), record());
+    let read = |bytes: Vec<u8>| codec::decode_citizen(&bytes).unwrap();
+    assert_eq!(read(codec::encode_citizen(&record())), record());
     let site = codec::decode_site(codec::encode_site(site_record())).unwrap();
     assert_eq!(site, site_record());
     let bytes = codec::encode_program(&programs());

@@ -227,13 +227,13 @@ fn a_record_over_its_limit_is_counted() {
     let mut shard = Shard::new(2, 2);
     shard.sell(1, 7, 2);
     let key = keys::citizen(&citizen(7), &mask());
-    let mut record = codec::decode_citizen(shard.rows[&key].clone()).unwrap();
+    let mut record = codec::decode_citizen(&shard.rows[&key]).unwrap();
     let mut planted = record.sales[0].clone();
     planted.request_id = common::request(99);
     record.sales.push(planted);
     shard
         .rows
-        .insert(key.clone(), codec::encode_citizen(record.clone()));
+        .insert(key.clone(), codec::encode_citizen(&record));
     assert_eq!(shard.summary().records.records_over_limit, 1);
     assert_eq!(shard.summary().records.units, 4);
 
@@ -250,7 +250,7 @@ fn a_record_over_its_limit_is_counted() {
         record.sales[1].recorded_at_ms = record.sales[0].sold_at_ms + second_at;
         shard
             .rows
-            .insert(key.clone(), codec::encode_citizen(record.clone()));
+            .insert(key.clone(), codec::encode_citizen(&record));
         assert_eq!(shard.summary().records.records_over_limit, over);
     }
 }

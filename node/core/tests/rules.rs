@@ -70,6 +70,22 @@ fn what_remains_is_said_when_too_much_is_asked() {
 }
 
 #[test]
+fn more_than_a_window_allows_is_denied_without_a_date() {
+    let mut shard = Shard::new(2, 5);
+    let denied = shard.sell(1, 7, 3);
+    assert_eq!(denied.denied, Some(DenialReason::OverLimit));
+    assert_eq!((denied.remaining, denied.next_eligible_ms), (2, None));
+    shard.sell(2, 7, 2);
+    let exhausted = shard.sell(3, 7, 3);
+    assert_eq!(
+        (exhausted.remaining, exhausted.next_eligible_ms),
+        (0, Some(WEEK.end_ms))
+    );
+    let outcome = shard.one(sale(4, 7, 6, 1));
+    assert_eq!(error_kind(&outcome), CommandErrorKind::QuantityTooLarge);
+}
+
+#[test]
 fn a_check_says_what_a_sale_would_and_writes_nothing() {
     let mut shard = Shard::new(3, 3);
     shard.sell(1, 7, 2);

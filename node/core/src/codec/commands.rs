@@ -141,7 +141,7 @@ fn site_to_proto(site: &SaleSite) -> pb::SaleSite {
     pb::SaleSite {
         code: site.code.to_string(),
         site_type: site.site_type.get().into(),
-        region: site.region.clone(),
+        region: site.region.to_string(),
     }
 }
 
@@ -150,7 +150,7 @@ fn site_from_proto(message: Option<pb::SaleSite>) -> Result<SaleSite, DecodeErro
     Ok(SaleSite {
         code: fields::site_code(&message.code)?,
         site_type: fields::site_type(message.site_type)?,
-        region: fields::region(message.region)?,
+        region: fields::region(&message.region)?,
     })
 }
 

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use quorate_proto::ids::{CitizenKey, DeviceId, ProgramId, RequestId, RuleId, SiteCode, SiteType};
 
 use super::DecodeError;
-use crate::limits;
+use crate::{ledger::Region, limits};
 
 pub(super) fn required<T>(what: &'static str, field: Option<T>) -> Result<T, DecodeError> {
     field.ok_or(DecodeError::Missing { what })
 }
 
-pub(super) fn request_id(bytes: &Bytes) -> Result<RequestId, DecodeError> {
-    RequestId::try_from(&bytes[..]).map_err(|why| DecodeError::invalid("request id", why))
+pub(super) fn request_id(bytes: &[u8]) -> Result<RequestId, DecodeError> {
+    RequestId::try_from(bytes).map_err(|why| DecodeError::invalid("request id", why))
 }
 
 pub(super) fn request_id_bytes(id: RequestId) -> Bytes {
@@ -69,8 +69,8 @@ pub(super) fn time_ms(time_ms: i64) -> Result<i64, DecodeError> {
     }
 }
 
-pub(super) fn region(text: String) -> Result<String, DecodeError> {
-    bounded("region", text, limits::REGION_BYTES_MAX)
+pub(super) fn region(text: &str) -> Result<Region, DecodeError> {
+    Region::new(text).ok_or_else(|| too_long("region", limits::REGION_BYTES_MAX))
 }
 
 pub(super) fn bounded(
@@ -81,7 +81,10 @@ pub(super) fn bounded(
     if text.len() <= bytes_max {
         Ok(text)
     } else {
-        let why = format!("must not be longer than {bytes_max} bytes");
-        Err(DecodeError::invalid(what, why))
+        Err(too_long(what, bytes_max))
     }
+}
+
+fn too_long(what: &'static str, bytes_max: usize) -> DecodeError {
+    DecodeError::invalid(what, format!("must not be longer than {bytes_max} bytes"))
 }

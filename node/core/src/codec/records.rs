@@ -1,4 +1,4 @@
-//! What is stored ↔ its messages.
+//! Sites, facts and sales ↔ their messages. Sales are read and stored elsewhere: here they only travel.
 
 use bytes::Bytes;
 use quorate_proto::{
@@ -13,42 +13,11 @@ use super::{
 };
 use crate::{
     ledger::{
-        CitizenRecord, Coordinates, Denial, DenialReason, Device, OutboxKind, OutboxRow, Sale,
-        SaleKind, SaleSite, ShardFacts, ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
-        VoidRefusal,
+        Coordinates, Device, Sale, SaleKind, ShardFacts, ShardTotals, SiteProfile, SiteRecord,
+        VoidAttempt, VoidRefusal,
     },
     limits,
 };
-
-/// Number of [`SaleKind::Online`].
-const KIND_ONLINE: u32 = 0;
-
-const OUTBOX_SOLD: u32 = 1;
-const OUTBOX_VOIDED: u32 = 2;
-
-pub(super) fn citizen_to_proto(record: CitizenRecord) -> pb::CitizenRecord {
-    pb::CitizenRecord {
-        sales: record.sales.into_iter().map(sale_to_proto).collect(),
-        denials: record.denials.iter().map(denial_to_proto).collect(),
-    }
-}
-
-pub(super) fn citizen_from_proto(message: pb::CitizenRecord) -> Result<CitizenRecord, DecodeError> {
-    let sales = message.sales.into_iter().map(sale_from_proto);
-    let denials = message.denials.iter().map(denial_from_proto);
-    let record = CitizenRecord {
-        sales: sales.collect::<Result<_, _>>()?,
-        denials: denials.collect::<Result<_, _>>()?,
-    };
-    if !record.sales.is_sorted_by_key(|sale| sale.recorded_at_ms)
-        || !record
-            .denials
-            .is_sorted_by_key(|denial| denial.decided_at_ms)
-    {
-        return Err(DecodeError::invalid("citizen record", "is out of order"));
-    }
-    Ok(record)
-}
 
 pub(super) fn sale_to_proto(sale: Sale) -> pb::Sale {
     pb::Sale {
@@ -56,11 +25,11 @@ pub(super) fn sale_to_proto(sale: Sale) -> pb::Sale {
         quantity: sale.quantity,
         site_code: sale.site.code.to_string(),
         site_type: sale.site.site_type.get().into(),
-        region: sale.site.region,
+        region: sale.site.region.to_string(),
         sold_at_ms: sale.sold_at_ms,
         recorded_at_ms: sale.recorded_at_ms,
         kind: match sale.kind {
-            SaleKind::Online => KIND_ONLINE,
+            SaleKind::Online => 0,
         },
         flags: sale.flags,
         rule_version: sale.rule.to_string(),
@@ -68,30 +37,6 @@ pub(super) fn sale_to_proto(sale: Sale) -> pb::Sale {
         limit: sale.limit,
         void_attempts: sale.void_attempts.iter().map(attempt_to_proto).collect(),
     }
-}
-
-fn sale_from_proto(message: pb::Sale) -> Result<Sale, DecodeError> {
-    let void_attempts = message.void_attempts.iter().map(attempt_from_proto);
-    Ok(Sale {
-        request_id: fields::request_id(&message.request_id)?,
-        quantity: message.quantity,
-        site: SaleSite {
-            code: fields::site_code(&message.site_code)?,
-            site_type: fields::site_type(message.site_type)?,
-            region: message.region,
-        },
-        sold_at_ms: message.sold_at_ms,
-        recorded_at_ms: message.recorded_at_ms,
-        kind: match message.kind {
-            KIND_ONLINE => SaleKind::Online,
-            _ => return Err(DecodeError::invalid("sale kind", "is not known here")),
-        },
-        flags: message.flags,
-        rule: fields::rule_id(&message.rule_version)?,
-        remaining: message.remaining,
-        limit: message.limit,
-        void_attempts: void_attempts.collect::<Result<_, _>>()?,
-    })
 }
 
 fn attempt_to_proto(attempt: &VoidAttempt) -> pb::VoidAttempt {
@@ -102,56 +47,6 @@ fn attempt_to_proto(attempt: &VoidAttempt) -> pb::VoidAttempt {
         remaining: attempt.remaining,
         decided_at_ms: attempt.decided_at_ms,
     }
-}
-
-fn attempt_from_proto(message: &pb::VoidAttempt) -> Result<VoidAttempt, DecodeError> {
-    Ok(VoidAttempt {
-        request_id: fields::request_id(&message.request_id)?,
-        site_code: fields::site_code(&message.site_code)?,
-        refused: match message.refusal {
-            0 => None,
-            number => Some(
-                VoidRefusal::from_number(number)
-                    .ok_or_else(|| DecodeError::invalid("void refusal", "is not known here"))?,
-            ),
-        },
-        remaining: message.remaining,
-        decided_at_ms: message.decided_at_ms,
-    })
-}
-
-fn denial_to_proto(denial: &Denial) -> pb::Denial {
-    pb::Denial {
-        request_id: fields::request_id_bytes(denial.request_id),
-        quantity: denial.quantity,
-        site_code: denial.site_code.to_string(),
-        reason: denial.reason.number(),
-        remaining: denial.remaining,
-        limit: denial.limit,
-        next_eligible_ms: denial.next_eligible_ms,
-        decided_at_ms: denial.decided_at_ms,
-        rule_version: denial
-            .rule
-            .map_or_else(String::new, |rule| rule.to_string()),
-    }
-}
-
-fn denial_from_proto(message: &pb::Denial) -> Result<Denial, DecodeError> {
-    Ok(Denial {
-        request_id: fields::request_id(&message.request_id)?,
-        quantity: message.quantity,
-        site_code: fields::site_code(&message.site_code)?,
-        reason: DenialReason::from_number(message.reason)
-            .ok_or_else(|| DecodeError::invalid("denial reason", "is not known here"))?,
-        remaining: message.remaining,
-        limit: message.limit,
-        next_eligible_ms: message.next_eligible_ms,
-        decided_at_ms: message.decided_at_ms,
-        rule: match message.rule_version.as_str() {
-            "" => None,
-            id => Some(fields::rule_id(id)?),
-        },
-    })
 }
 
 pub(super) fn site_to_proto(site: SiteRecord) -> pb::SiteRecord {
@@ -188,7 +83,7 @@ pub(super) fn profile_to_proto(profile: SiteProfile) -> pb::SiteProfile {
         site_type: profile.site_type.get().into(),
         latitude: profile.coordinates.map(|point| point.latitude),
         longitude: profile.coordinates.map(|point| point.longitude),
-        region: profile.region,
+        region: profile.region.to_string(),
     }
 }
 
@@ -214,36 +109,7 @@ pub(super) fn profile_from_proto(message: pb::SiteProfile) -> Result<SiteProfile
         address: fields::bounded("site address", message.address, limits::SITE_TEXT_BYTES_MAX)?,
         site_type: fields::site_type(message.site_type)?,
         coordinates,
-        region: fields::region(message.region)?,
-    })
-}
-
-pub(super) fn outbox_to_proto(row: &OutboxRow) -> pb::OutboxRow {
-    pb::OutboxRow {
-        site_code: row.site_code.to_string(),
-        program: row.program.to_string(),
-        request_id: fields::request_id_bytes(row.request_id),
-        quantity: row.quantity,
-        kind: match row.kind {
-            OutboxKind::Sold => OUTBOX_SOLD,
-            OutboxKind::Voided => OUTBOX_VOIDED,
-        },
-        at_ms: row.at_ms,
-    }
-}
-
-pub(super) fn outbox_from_proto(message: &pb::OutboxRow) -> Result<OutboxRow, DecodeError> {
-    Ok(OutboxRow {
-        site_code: fields::site_code(&message.site_code)?,
-        program: fields::program_id(&message.program)?,
-        request_id: fields::request_id(&message.request_id)?,
-        quantity: message.quantity,
-        kind: match message.kind {
-            OUTBOX_SOLD => OutboxKind::Sold,
-            OUTBOX_VOIDED => OutboxKind::Voided,
-            _ => return Err(DecodeError::invalid("outbox kind", "is not known here")),
-        },
-        at_ms: message.at_ms,
+        region: fields::region(&message.region)?,
     })
 }
 

@@ -184,7 +184,7 @@ fn a_program_that_breaks_a_law_is_refused() {
         ..rule()
     };
     assert!(program_from_proto(program(vec![rule(), second.clone()])).is_ok());
-    let breaks: [Break<pb::ProgramDefinition>; 11] = [
+    let breaks: [Break<pb::ProgramDefinition>; 10] = [
         ("time zone", |p| p.time_zone = "Asia/Nowhere".to_owned()),
         ("time zone", |p| p.time_zone = "x".repeat(99)),
         ("1 to 64 rules", |p| p.rules.clear()),

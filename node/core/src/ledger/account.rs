@@ -345,7 +345,6 @@ fn undone_before(voided_ms: i64, viewpoint: Viewpoint, record: &CitizenRecord) -
 /// A sale as a purchase that counts: attempts to undo it are left out, none had succeeded.
 fn as_purchase(sale: &Sale) -> Sale {
     Sale {
-        site: sale.site.clone(),
         void_attempts: Vec::new(),
         ..*sale
     }

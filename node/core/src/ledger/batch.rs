@@ -105,7 +105,7 @@ impl Step<'_, '_> {
         let retired = account.retire(calendar)?;
         self.facts.totals.grants_retired += retired.sales;
         self.facts.totals.units_retired += retired.units;
-        state::store_record(self.overlay, key, account.record);
+        state::store_record(self.overlay, key, &account.record);
         Ok(())
     }
 

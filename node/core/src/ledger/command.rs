@@ -7,7 +7,7 @@ use quorate_proto::{
     ring::RingRange,
 };
 
-use super::{program::Program, record::SiteProfile};
+use super::{program::Program, record::SiteProfile, region::Region};
 
 /// Commands decided together at one instant: the payload of one log entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,18 +61,18 @@ pub enum CommandBody {
 }
 
 /// Where a sale is made, as the session says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SaleSite {
     /// Code of the site.
     pub code: SiteCode,
     /// Its class.
     pub site_type: SiteType,
     /// Province or metropolitan city.
-    pub region: String,
+    pub region: Region,
 }
 
 /// Decides a sale and records it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordSale {
     /// Names this sale; a repeat repeats the answer.
     pub request_id: RequestId,
@@ -89,7 +89,7 @@ pub struct RecordSale {
 }
 
 /// Undoes a sale of the same site on the day of that sale.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoidSale {
     /// Names this void, not the sale.
     pub request_id: RequestId,

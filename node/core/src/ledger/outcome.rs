@@ -33,8 +33,8 @@ pub struct Verdict {
     pub remaining: u32,
     /// Units that the rule allows in the window.
     pub limit: u32,
-    /// Unix milliseconds. The first instant at which a sale can be granted again, where one is known: set
-    /// if nothing remains or the sale was denied.
+    /// Unix milliseconds. The first instant at which such a sale can be granted again: set if nothing
+    /// remains or the sale was denied, but not where waiting cannot help and asking for less can.
     pub next_eligible_ms: Option<i64>,
     /// The window that holds `decided_at_ms`; `None` while no rule is in force.
     pub window: Option<Window>,

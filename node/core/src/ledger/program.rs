@@ -40,8 +40,8 @@ pub enum WindowKind {
 
 impl Program {
     /// Checks a program's laws: a known time zone; rules that ascend by effective instant, with distinct
-    /// ids; a limit of 1 or more; a largest sale between 1 and the limit (a larger one could never be
-    /// granted).
+    /// ids; a limit and a largest sale of 1 or more. A largest sale above the limit is lawful: what is
+    /// between them is denied, not refused.
     ///
     /// `version` grows by one with every change of the definition. The time zone database is part of this
     /// program, never the machine's.
@@ -190,7 +190,7 @@ pub enum ProgramError {
         /// The rule.
         rule: RuleId,
     },
-    /// The largest sale is out of bounds.
+    /// The largest sale is nothing.
     #[error("the largest sale of rule {rule} is 0")]
     SaleQuantity {
         /// The rule.

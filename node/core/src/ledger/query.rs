@@ -7,7 +7,7 @@ use quorate_proto::ids::{CitizenKey, DeviceId, ProgramId, SiteCode};
 use super::command::SaleSite;
 
 /// One question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Query {
     /// May this quantity be sold now?
     Check(CheckQuery),
@@ -18,7 +18,7 @@ pub enum Query {
 }
 
 /// May this quantity be sold now?
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckQuery {
     /// Who asks to buy.
     pub citizen: CitizenKey,

@@ -8,6 +8,7 @@ use quorate_proto::{
 use super::{
     command::SaleSite,
     outcome::{DenialReason, VoidRefusal},
+    region::Region,
 };
 
 /// One citizen in one program.
@@ -137,7 +138,7 @@ pub struct SiteProfile {
     /// Where on the map, if known.
     pub coordinates: Option<Coordinates>,
     /// Province or metropolitan city.
-    pub region: String,
+    pub region: Region,
 }
 
 /// A point on the map, WGS 84 degrees. Both numbers are finite.

@@ -100,11 +100,17 @@ pub(super) fn decide(
     }
     let full_until_ms = account.full_until_ms();
     let granted = quantity.get() <= found.remaining && full_until_ms.is_none();
+    // More than a whole window allows: waiting does not help, asking for less does.
+    let never = quantity.get() > rule.limit && found.remaining > 0;
     Ok(Ok(Decision {
         result: granted.then_some(rule).ok_or(DenialReason::OverLimit),
         rule: Some(rule),
         remaining: found.remaining,
-        next_eligible_ms: (!granted).then(|| full_until_ms.unwrap_or(window.end_ms)),
+        next_eligible_ms: if granted || never {
+            None
+        } else {
+            Some(full_until_ms.unwrap_or(window.end_ms))
+        },
         window: Some(window),
         decided_at_ms,
     }))
@@ -124,7 +130,7 @@ fn grant(
     account.record.sales.push(Sale {
         request_id: command.request_id,
         quantity,
-        site: command.site.clone(),
+        site: command.site,
         sold_at_ms: decision.decided_at_ms,
         recorded_at_ms: account.sale_stamp_ms(decision.decided_at_ms),
         kind: SaleKind::Online,

@@ -89,7 +89,7 @@ pub(super) fn load_program(
 
 /// The record at this key, looked at now; empty if there is none.
 pub(super) fn load_account(view: &dyn View, key: &[u8], now_ms: i64) -> Result<Account, CoreError> {
-    let record = read_at(view, key, codec::decode_citizen)?;
+    let record = read_at(view, key, |bytes| codec::decode_citizen(&bytes))?;
     Ok(Account::new(record.unwrap_or_default(), now_ms))
 }
 
@@ -109,7 +109,7 @@ pub(super) fn store_program(overlay: &mut Overlay<'_>, shard: ShardId, program: 
     );
 }
 
-pub(super) fn store_record(overlay: &mut Overlay<'_>, key: Vec<u8>, record: CitizenRecord) {
+pub(super) fn store_record(overlay: &mut Overlay<'_>, key: Vec<u8>, record: &CitizenRecord) {
     overlay.put(key, codec::encode_citizen(record));
 }
 

@@ -205,6 +205,27 @@ fn a_node_joins_moves_and_stays() {
 }
 
 #[test]
+fn a_founding_node_keeps_its_replicas_when_it_first_names_its_disk() {
+    let mut cluster = Cluster::default();
+    let Body::Bootstrap(mut founding) = bootstrap(2, &[1, 2, 3]) else {
+        panic!("not a bootstrap");
+    };
+    for node in &mut founding.nodes {
+        node.incarnation = 0;
+    }
+    cluster.apply(Body::Bootstrap(founding)).unwrap();
+    let before = cluster.map();
+    cluster.apply(register(node(2, 7))).unwrap();
+    assert_eq!(cluster.map().shards(), before.shards());
+    for shard in 0..=2 {
+        cluster.apply(formed(shard, 1)).unwrap();
+    }
+    cluster.apply(register(node(2, 8))).unwrap();
+    let replaced = cluster.map().system().replica_on(NodeId(2));
+    assert_ne!(replaced, before.system().replica_on(NodeId(2)));
+}
+
+#[test]
 fn another_configuration_is_refused_naming_both() {
     let mut cluster = Cluster::formed(2, &[1, 2, 3]);
     let refused = cluster.apply(Body::RegisterNode(RegisterNode {

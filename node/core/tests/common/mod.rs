@@ -10,8 +10,8 @@ use quorate_core::{
     codec,
     ledger::{
         self, AdoptRange, Answer, Batch, CheckQuery, Command, CommandBody, CommandErrorKind,
-        ListQuery, Outcome, Program, Query, RecordOutcome, RecordSale, Rule, Sale, SaleSite,
-        ShardFacts, SiteProfile, Verdict, VoidOutcome, VoidSale, WindowKind,
+        ListQuery, Outcome, Program, Query, RecordOutcome, RecordSale, Region, Rule, Sale,
+        SaleSite, ShardFacts, SiteProfile, Verdict, VoidOutcome, VoidSale, WindowKind,
     },
 };
 use quorate_proto::{
@@ -55,7 +55,7 @@ pub(crate) fn site(number: u64) -> SaleSite {
     SaleSite {
         code: SiteCode::parse(&format!("P-{number}")).unwrap(),
         site_type: SiteType::PHARMACY,
-        region: "서울특별시".to_owned(),
+        region: Region::new("서울특별시").unwrap(),
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn profile(number: u64, name: &str) -> SiteProfile {
         address: "1 Example-ro".to_owned(),
         site_type: SiteType::PHARMACY,
         coordinates: None,
-        region: "서울특별시".to_owned(),
+        region: Region::new("서울특별시").unwrap(),
     }
 }
 

@@ -1,0 +1,87 @@
+//! Nodes killed and frozen under load. In each case: nothing acknowledged is lost, nobody gets more than
+//! the rule allows, every unknown outcome is resolved by sending it again, all replicas end up equal.
+
+use std::time::Duration;
+
+use quorate_harness::{
+    cluster::{Cluster, ClusterOptions},
+    judge::judge,
+    with_cluster,
+    workload::{Workload, WorkloadOptions},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// Sales that must be granted before and after each fault.
+const SALES: u64 = 300;
+/// For them. An election takes a second or two; this is for a machine that does other things as well.
+const SALES_TIME_MAX: Duration = Duration::from_secs(60);
+
+async fn finish(cluster: &Cluster, workload: Workload) -> anyhow::Result<()> {
+    workload.await_grants(SALES, SALES_TIME_MAX).await?;
+    let report = judge(cluster, &workload.finish().await?, true).await?;
+    println!("{report}");
+    Ok(())
+}
+
+#[test]
+fn a_leader_is_killed_under_load() {
+    with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
+        let workload = Workload::start(cluster, WorkloadOptions::new(1))?;
+        workload.await_grants(SALES, SALES_TIME_MAX).await?;
+        let leader = cluster.busiest_leader().await?;
+        cluster.node(leader).kill();
+        workload.await_grants(SALES, SALES_TIME_MAX).await?;
+        cluster.node(leader).start(&[])?;
+        cluster.await_whole().await?;
+        finish(cluster, workload).await
+    });
+}
+
+#[test]
+fn each_node_is_killed_in_turn() {
+    with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
+        let workload = Workload::start(cluster, WorkloadOptions::new(2))?;
+        for node in 1..=3 {
+            workload.await_grants(SALES, SALES_TIME_MAX).await?;
+            cluster.node(node).kill();
+            workload.await_grants(SALES, SALES_TIME_MAX).await?;
+            cluster.node(node).start(&[])?;
+            cluster.await_whole().await?;
+        }
+        finish(cluster, workload).await
+    });
+}
+
+#[test]
+fn all_nodes_are_killed_at_once_and_restarted() {
+    with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
+        let workload = Workload::start(cluster, WorkloadOptions::new(3))?;
+        workload.await_grants(SALES, SALES_TIME_MAX).await?;
+        for node in &mut cluster.nodes {
+            node.kill();
+        }
+        for node in &mut cluster.nodes {
+            node.start(&[])?;
+        }
+        cluster.await_whole().await?;
+        finish(cluster, workload).await
+    });
+}
+
+#[test]
+fn a_leader_is_frozen_for_ten_seconds() {
+    with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
+        let workload = Workload::start(cluster, WorkloadOptions::new(4))?;
+        workload.await_grants(SALES, SALES_TIME_MAX).await?;
+        let leader = cluster.busiest_leader().await?;
+        cluster.node(leader).freeze()?;
+        // The fault itself: a process that is away for ten seconds and does not know it.
+        cluster.env.sleep(Duration::from_secs(10)).await;
+        let granted_meanwhile = workload.grants();
+        cluster.node(leader).thaw()?;
+        anyhow::ensure!(granted_meanwhile > SALES, "nothing was sold while a node was frozen");
+        cluster.await_whole().await?;
+        finish(cluster, workload).await
+    });
+}

@@ -1,6 +1,6 @@
 //! The ledger: what a data shard decides, remembers and answers.
 //!
-//! [`apply_batch`] decides committed commands; [`answer`] reads. Both see a citizen's record through the
+//! [`apply_batch()`] decides committed commands; [`answer()`] reads. Both see a citizen's record through the
 //! same assessment, so a check never says other than a sale at the same instant would.
 //!
 //! Invariants: a granted sale never makes the live sales of its window exceed the rule in force; a request
@@ -12,6 +12,7 @@ mod answer;
 mod batch;
 mod calendar;
 mod command;
+mod history;
 mod outcome;
 mod program;
 mod query;
@@ -41,5 +42,5 @@ pub use record::{
 pub use region::Region;
 pub use state::{facts, program_versions};
 
-pub(crate) use account::units_at_grant;
+pub(crate) use history::units_at_grant;
 pub(crate) use state::{KnownProgram, load_programs};

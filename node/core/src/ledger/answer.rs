@@ -5,6 +5,7 @@ use quorate_proto::ids::{CitizenKey, ProgramId, ShardId, SiteKey};
 use super::{
     account::Account,
     batch::check_owner,
+    history,
     outcome::{Answer, CommandError, DeviceAnswer, Verdict},
     query::{CheckQuery, DeviceQuery, Query},
     record::{Sale, ShardFacts},
@@ -61,9 +62,9 @@ fn verdict(account: &Account, decision: &Decision) -> Verdict {
         window: decision.window,
         rule: decision.rule.map(|rule| rule.id),
         decided_at_ms: decision.decided_at_ms,
-        purchases: decision
-            .window
-            .map_or_else(Vec::new, |window| account.purchases_now(window)),
+        purchases: decision.window.map_or_else(Vec::new, |window| {
+            history::purchases_now(&account.record, window)
+        }),
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     batch::Step,
     calendar::Window,
     command::RecordSale,
+    history,
     outcome::{CommandError, CommandErrorKind, DenialReason, Outcome, RecordOutcome, Verdict},
     program::Rule,
     record::{Denial, OutboxKind, OutboxRow, Sale, SaleKind},
@@ -152,7 +153,7 @@ fn grant(
     };
     state::append_outbox(step.overlay, step.shard, &mut step.facts, &row);
     let newest = account.record.sales.len() - 1;
-    account.grant_verdict(newest, &known.program, &mut known.calendar)
+    history::grant_verdict(&account.record, newest, &known.program, &mut known.calendar)
 }
 
 /// Records a denial, so that a repeat repeats it. The oldest is dropped when there are too many.
@@ -177,7 +178,7 @@ fn deny(
     });
     step.facts.totals.denials[reason.number() as usize] += 1;
     let newest = account.record.denials.len() - 1;
-    account.denial_verdict(newest, &known.program, &mut known.calendar)
+    history::denial_verdict(&account.record, newest, &known.program, &mut known.calendar)
 }
 
 /// The answer given before, if it was given to the same content.
@@ -195,14 +196,14 @@ fn repeat(
             if (sale.quantity, sale.site.code) != asked {
                 return Ok(conflict("another sale").into());
             }
-            account.grant_verdict(index, program, calendar)?
+            history::grant_verdict(&account.record, index, program, calendar)?
         }
         Known::Denial { index } => {
             let denial = &account.record.denials[index];
             if (denial.quantity, denial.site_code) != asked {
                 return Ok(conflict("another sale").into());
             }
-            account.denial_verdict(index, program, calendar)?
+            history::denial_verdict(&account.record, index, program, calendar)?
         }
         Known::Void { .. } => return Ok(conflict("a void").into()),
     };

@@ -228,9 +228,18 @@ impl From<AdminError> for Failure {
 
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
-        let what = error.to_string();
-        let failure = Self::from(error.source);
-        Self { what, ..failure }.next("run the import again: what is there already stays")
+        let sites_done = error.sites_done;
+        let refused = matches!(error.source, AdminError::Rejected(_));
+        let cause = Self::from(error.source);
+        let what = format!(
+            "the import stopped after {sites_done} sites: {}",
+            cause.what
+        );
+        let failure = Self { what, ..cause };
+        match refused {
+            true => failure,
+            false => failure.next("run the import again: what is there already stays"),
+        }
     }
 }
 

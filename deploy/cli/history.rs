@@ -27,8 +27,8 @@ pub(crate) async fn run(args: HistoryArgs, reach: &Reach) -> Result<Exit, Failur
         .terminal()?
         .list(&citizen, program, reach.time_limit)
         .await?;
-    reach
-        .output
-        .print(&sales, |_| show::history(&sales, &reach.time_zone))?;
+    reach.output.print(&sales, |painter| {
+        show::history(&sales, &reach.time_zone, painter)
+    })?;
     Ok(Exit::Ok)
 }

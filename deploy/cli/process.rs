@@ -27,10 +27,11 @@ pub(crate) fn plain_output() -> bool {
     no_color.is_some_and(|value| !value.is_empty())
 }
 
-/// Logs to stderr: servers from `info` on, everything else from `warn` on, unless told otherwise.
+/// Logs to stderr: servers from `info` on (Raft itself from `warn` on), everything else from `warn` on,
+/// unless told otherwise.
 pub(crate) fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = match cli.command {
-        Command::Node(_) | Command::Gateway(_) => "info",
+        Command::Node(_) | Command::Gateway(_) => "info,openraft=warn",
         _ => "warn",
     };
     let filter = cli.global.log.as_deref().unwrap_or(usual);

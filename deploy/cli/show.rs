@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use quorate_client::model::{
     Decision, DenialReason, Position, Purchase, Recorded, Sales, Verdict, VoidOutcome, Voided,
+    Warning,
 };
 use quorate_proto::ids::SiteType;
 
@@ -69,11 +70,20 @@ pub(crate) fn void(voided: &Voided, zone: &TimeZone, painter: Painter) -> String
 }
 
 /// What a person bought.
-pub(crate) fn history(sales: &Sales, zone: &TimeZone) -> String {
-    if sales.purchases.is_empty() {
-        return "nothing bought".to_owned();
+pub(crate) fn history(sales: &Sales, zone: &TimeZone, painter: Painter) -> String {
+    let mut text = match sales.purchases.is_empty() {
+        true => "nothing bought".to_owned(),
+        false => purchases(&sales.purchases, zone),
+    };
+    note(&sales.warnings, painter, &mut text);
+    text
+}
+
+fn note(warnings: &[Warning], painter: Painter, text: &mut String) {
+    for warning in warnings {
+        text.push('\n');
+        text.push_str(&painter.paint(Style::Doubtful, &format!("note: {warning}")));
     }
-    purchases(&sales.purchases, zone)
 }
 
 fn denial(reason: DenialReason, verdict: &Verdict, painter: Painter) -> String {
@@ -94,10 +104,7 @@ fn with_details(
     painter: Painter,
 ) -> String {
     let mut text = headline;
-    for warning in &verdict.warnings {
-        text.push('\n');
-        text.push_str(&painter.paint(Style::Doubtful, &format!("note: {warning}")));
-    }
+    note(&verdict.warnings, painter, &mut text);
     if let Some(at) = verdict.next_eligible {
         details.push(("next sale", time::day_and_time(at, zone)));
     }
@@ -179,7 +186,7 @@ fn units(quantity: u32) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use jiff::Timestamp;
-    use quorate_client::model::{Warning, Window};
+    use quorate_client::model::Window;
     use quorate_proto::ids::RequestId;
 
     use super::*;

@@ -15,7 +15,7 @@ use prost_types::{
 const PUBLIC: [&str; 2] = ["quorate.v1", "quorate.admin.v1"];
 
 /// One line for each field, enum value and method of the public packages.
-pub fn lines() -> BTreeSet<String> {
+pub(crate) fn lines() -> BTreeSet<String> {
     let set = FileDescriptorSet::decode(quorate_proto::FILE_DESCRIPTOR_SET)
         .expect("the descriptor set that was just compiled");
     let mut lines = BTreeSet::new();

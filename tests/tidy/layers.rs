@@ -68,7 +68,7 @@ const LAYERS: &[Layer] = &[
 ];
 
 /// Dependencies run in one direction. Tests may use what their crate may, and the harness.
-pub fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
+pub(crate) fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
     let table: toml::Table = manifest.text.parse().expect("a manifest is TOML");
     let Some(name) = table
         .get("package")
@@ -104,7 +104,7 @@ pub fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
 }
 
 /// What a stranger looks for first.
-pub fn project_files(read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+pub(crate) fn project_files(read: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let required = [
         ("LICENSE", "Apache License"),
         ("CHANGELOG.md", "## Unreleased"),

@@ -3,15 +3,15 @@
 use crate::source::{Finding, SourceFile, is_below, named_paths, without_comments_and_literals};
 
 /// A foreign crate, or one of its modules, and the only places that may name it.
-pub struct Door {
+pub(crate) struct Door {
     /// Crate or path, as code names it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Path prefixes of files.
-    pub places: &'static [&'static str],
+    pub(crate) places: &'static [&'static str],
 }
 
 /// One door per foreign crate: what speaks its language is in one place, and can be replaced there.
-pub const DOORS: &[Door] = &[
+pub(crate) const DOORS: &[Door] = &[
     Door {
         name: "openraft",
         places: &["node/src/raft/"],
@@ -90,7 +90,7 @@ pub const DOORS: &[Door] = &[
 ];
 
 /// What is handed in, never reached for, and the places that hand it in.
-pub const AMBIENT: &[&str] = &[
+pub(crate) const AMBIENT: &[&str] = &[
     "std::env",
     "std::thread::sleep",
     "std::time::Instant",
@@ -104,7 +104,7 @@ pub const AMBIENT: &[&str] = &[
 
 /// Where clocks, randomness, spawning and the environment are real: their one implementation, the
 /// program's entry point, tests, build scripts, and the runtime that openraft asks for.
-pub const AMBIENT_PLACES: &[&str] = &[
+pub(crate) const AMBIENT_PLACES: &[&str] = &[
     "proto/link/src/env.rs",
     "proto/link/src/env/",
     "deploy/cli/",
@@ -114,10 +114,10 @@ pub const AMBIENT_PLACES: &[&str] = &[
 ];
 
 /// Lines a file may have.
-pub const LINES_MAX: usize = 500;
+pub(crate) const LINES_MAX: usize = 500;
 
 /// Foreign crates stay behind their doors.
-pub fn doors(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn doors(file: &SourceFile) -> Vec<Finding> {
     paths_outside(file, |path| {
         DOORS
             .iter()
@@ -127,7 +127,7 @@ pub fn doors(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// Time, randomness, spawning and the environment are handed in.
-pub fn ambient(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn ambient(file: &SourceFile) -> Vec<Finding> {
     paths_outside(file, |path| {
         let names_it = AMBIENT.iter().any(|name| is_below(path, name));
         // `Instant::now` after a plain import of the type.
@@ -153,7 +153,7 @@ fn paths_outside(
 }
 
 /// Only the program prints; everything else logs.
-pub fn printing(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn printing(file: &SourceFile) -> Vec<Finding> {
     let may_print = ["deploy/cli/", "tests/"]
         .iter()
         .any(|at| file.path.starts_with(at));
@@ -168,7 +168,7 @@ pub fn printing(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// Small files.
-pub fn size(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn size(file: &SourceFile) -> Vec<Finding> {
     let lines = file.text.lines().count();
     if lines <= LINES_MAX {
         Vec::new()
@@ -178,7 +178,7 @@ pub fn size(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// A file begins by saying what it is for.
-pub fn module_docs(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn module_docs(file: &SourceFile) -> Vec<Finding> {
     let first = file
         .text
         .lines()
@@ -192,7 +192,7 @@ pub fn module_docs(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// Nothing unfinished is kept.
-pub fn unfinished(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn unfinished(file: &SourceFile) -> Vec<Finding> {
     let words = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -206,7 +206,7 @@ pub fn unfinished(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// No test is switched off.
-pub fn ignored_tests(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn ignored_tests(file: &SourceFile) -> Vec<Finding> {
     lines_with(
         &without_comments_and_literals(&file.text),
         &["#[ignore"],
@@ -215,7 +215,7 @@ pub fn ignored_tests(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// Words of the field, one per thing; nothing that is true on one person's machine only.
-pub fn vocabulary(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn vocabulary(file: &SourceFile) -> Vec<Finding> {
     let mut found = lines_with(
         &file.text,
         &[

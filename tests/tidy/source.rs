@@ -10,25 +10,25 @@ use std::{
 };
 
 /// One text file of the repository.
-pub struct SourceFile {
+pub(crate) struct SourceFile {
     /// Relative to the repository, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// As it is on disk.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A place where a rule is broken.
 #[derive(Debug)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// `path:line`, or the path alone.
-    pub place: String,
+    pub(crate) place: String,
     /// What stands there.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl SourceFile {
     /// True for files that hold nothing but tests or what tests need.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         self.path.split('/').any(|part| part == "tests")
             || name == "tests.rs"
@@ -36,12 +36,12 @@ impl SourceFile {
     }
 
     /// The code without comments, literals and items under `#[cfg(test)]`; lines keep their numbers.
-    pub fn production_code(&self) -> String {
+    pub(crate) fn production_code(&self) -> String {
         without_test_items(&without_comments_and_literals(&self.text))
     }
 
     /// A finding at a line counted from 1.
-    pub fn at(&self, line: usize, what: impl Into<String>) -> Finding {
+    pub(crate) fn at(&self, line: usize, what: impl Into<String>) -> Finding {
         Finding {
             place: format!("{}:{line}", self.path),
             what: what.into(),
@@ -50,7 +50,7 @@ impl SourceFile {
 }
 
 /// Every file below the given top-level names whose extension is listed, in path order.
-pub fn files(tops: &[&str], extensions: &[&str]) -> Vec<SourceFile> {
+pub(crate) fn files(tops: &[&str], extensions: &[&str]) -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
     for top in tops {
@@ -87,7 +87,7 @@ fn collect(path: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
 }
 
 /// Blanks comments, strings and character literals; keeps newlines and columns of what is left.
-pub fn without_comments_and_literals(text: &str) -> String {
+pub(crate) fn without_comments_and_literals(text: &str) -> String {
     let bytes: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -193,11 +193,11 @@ fn without_test_items(code: &str) -> String {
 }
 
 /// Every path that the code names, with its line: `use` trees written out, inline paths as they are.
-pub fn named_paths(code: &str) -> Vec<(usize, String)> {
+pub(crate) fn named_paths(code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut rest = code;
     let mut line = 1;
-    while let Some(start) = rest.find(|c| is_ident(c)) {
+    while let Some(start) = rest.find(is_ident) {
         line += rest[..start].matches('\n').count();
         let end = path_end(&rest[start..]) + start;
         let path = &rest[start..end];
@@ -267,7 +267,7 @@ fn expand_use(prefix: &str, tree: &str, found: &mut dyn FnMut(String)) {
 }
 
 /// True if `path` is `prefix` or lies below it, segment by segment.
-pub fn is_below(path: &str, prefix: &str) -> bool {
+pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }

@@ -116,7 +116,7 @@ fn detail(shard: &ShardStatus) -> String {
     let of_replicas = shard
         .replicas
         .iter()
-        .filter(|replica| !replica.detail.is_empty())
+        .filter(|replica| replica.health == Health::Bad && !replica.detail.is_empty())
         .map(|replica| format!("node {}: {}", replica.node_id, replica.detail));
     let mut all: Vec<_> = of_replicas.collect();
     if !shard.detail.is_empty() {

@@ -82,10 +82,14 @@ fn render(verification: &Verification, painter: Painter) -> String {
 
 fn totals(totals: &Totals) -> String {
     facts([
-        ("grants", thousands(totals.grants)),
-        ("in records", thousands(totals.grants_in_records)),
-        ("units", thousands(totals.units_granted)),
-        ("in records", thousands(totals.units_in_records)),
+        (
+            "grants",
+            counted_twice(totals.grants, totals.grants_in_records),
+        ),
+        (
+            "units",
+            counted_twice(totals.units_granted, totals.units_in_records),
+        ),
         (
             "undone",
             format!(
@@ -100,6 +104,15 @@ fn totals(totals: &Totals) -> String {
         ("outbox rows", thousands(totals.outbox_rows)),
         ("over limit", thousands(totals.records_over_limit)),
     ])
+}
+
+/// As they were granted, and as the records hold them.
+fn counted_twice(granted: u64, in_records: u64) -> String {
+    format!(
+        "{}, and {} in the records",
+        thousands(granted),
+        thousands(in_records)
+    )
 }
 
 /// 12 OVER_LIMIT, 3 PROGRAM_CLOSED.

@@ -16,8 +16,8 @@ use crate::exit::Failure;
 const COLUMNS: [&str; 6] = ["addr", "code", "latitude", "longitude", "name", "type"];
 
 /// Longest name and address, bytes; what gateways accept.
-const NAME_BYTES_MAX: usize = 200;
-const ADDRESS_BYTES_MAX: usize = 500;
+const NAME_BYTES_MAX: usize = 256;
+const ADDRESS_BYTES_MAX: usize = 512;
 
 /// The sites of a file, and the rows that are none.
 pub(crate) struct SitesFile {
@@ -117,13 +117,16 @@ fn parse_row(row: &StringRecord, columns: &[usize; COLUMNS.len()]) -> Result<Sit
     let longitude = longitude.ok_or_else(|| missing("longitude"))?;
     let name = tidy(name.ok_or_else(|| missing("name"))?);
     let address = tidy(address.ok_or_else(|| missing("addr"))?);
-    if name.is_empty() {
-        return Err("`name` is empty".to_owned());
-    }
     for (column, text, bytes_max) in [
         ("name", &name, NAME_BYTES_MAX),
         ("addr", &address, ADDRESS_BYTES_MAX),
     ] {
+        if text.is_empty() {
+            return Err(format!("`{column}` is empty"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(format!("`{column}` holds a control character"));
+        }
         if text.len() > bytes_max {
             return Err(format!("`{column}` is longer than {bytes_max} bytes"));
         }
@@ -217,6 +220,8 @@ mod tests {
              a,1,,,again,01\n\
              a,9\n\
              a,10,NaN,128,none,01\n\
+             a,12,,,be\u{7}ll,01\n\
+             ,13,,,nowhere,01\n\
              \n\
              a,11,,,last,03\n"
         );
@@ -233,7 +238,7 @@ mod tests {
             .map(|row| (row.line, row.fault.as_str()))
             .collect();
         let lines: Vec<_> = bad.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
         assert_eq!(bad[7].1, "code 1 is already on line 2");
         assert_eq!(bad[8].1, "the row ends before `type`");
         assert!(bad[3].1.contains("`longitude` is empty"), "{bad:?}");

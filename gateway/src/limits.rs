@@ -76,6 +76,11 @@ pub(crate) const PUBLIC_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// Commands queued for or under way at one node. Above it a call is answered `OVERLOADED`.
 pub(crate) const IN_FLIGHT_PER_NODE_MAX: usize = 16_384;
 
+/// Of these, those of one shard: a shard that lost its majority holds its commands until their deadlines,
+/// and eight such shards leave room for the others. What one shard can carry is in flight for 50 ms, so
+/// this is 40,000 a second.
+pub(crate) const IN_FLIGHT_PER_SHARD_MAX: usize = 2048;
+
 /// Commands of one frame: what 10,000 a second bring in 50 ms.
 pub(crate) const FRAME_COMMANDS_MAX: usize = 512;
 
@@ -98,9 +103,11 @@ pub(crate) const OVERDUE_GRACE: Duration = Duration::from_secs(2);
 /// A connection to a node: TCP and TLS together.
 pub(crate) const NODE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A node that answers neither frames nor pings for this long and as long again is given up. A paused
-/// node is noticed within 2 s; its shards have elected others by then.
-pub(crate) const NODE_KEEPALIVE: Duration = Duration::from_secs(1);
+/// A node that has sent nothing for this long is pinged.
+pub(crate) const NODE_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// A node that leaves a ping unanswered for this long is given up. Longer than a busy machine stalls: giving
+/// up loses everything on its way. A paused leader is left earlier, when another is elected.
+pub(crate) const NODE_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Pause before a node is dialled again: the first, and the longest after doubling.
 pub(crate) const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -176,6 +183,10 @@ const _: () = {
     assert!(
         CALLS_MAX <= IN_FLIGHT_PER_NODE_MAX,
         "one node can lead every shard, so it must be able to hold every call"
+    );
+    assert!(
+        2 * IN_FLIGHT_PER_SHARD_MAX <= IN_FLIGHT_PER_NODE_MAX,
+        "one shard must leave room for others"
     );
     assert!(
         IMPORT_BATCH_SITES_MAX

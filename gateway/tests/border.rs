@@ -314,6 +314,39 @@ async fn it_is_healthy_once_every_shard_has_had_a_leader() {
 }
 
 #[tokio::test]
+async fn it_describes_what_it_serves_and_nothing_else() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let world = World::start().await;
+    let mut client = ServerReflectionClient::new(world.terminal().await);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let requests = futures_util::stream::iter([request]);
+    let mut answers = client
+        .server_reflection_info(requests)
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("not a list: {answer:?}");
+    };
+    let mut names: Vec<_> = list.service.into_iter().map(|s| s.name).collect();
+    names.sort();
+    let expected = [
+        "grpc.health.v1.Health",
+        "quorate.admin.v1.Admin",
+        "quorate.v1.Ration",
+        "quorate.v1.Sessions",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
 async fn stopping_lets_calls_end() {
     let world = World::start().await;
     let mut terminal = world.ration().await;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::{Stream, future::try_join};
-use quorate_link::{ChannelOptions, Env, certs::node_server_name};
+use quorate_link::{ChannelOptions, Env, identity::node_server_name};
 use quorate_proto::{
     ids::NodeId,
     internal::{
@@ -64,8 +64,8 @@ impl Connected {
 pub(super) fn channel_options() -> ChannelOptions {
     ChannelOptions {
         connect_timeout: limits::NODE_CONNECT_TIMEOUT,
-        keepalive_interval: Some(limits::NODE_KEEPALIVE),
-        keepalive_timeout: limits::NODE_KEEPALIVE,
+        keepalive_interval: Some(limits::NODE_KEEPALIVE_INTERVAL),
+        keepalive_timeout: limits::NODE_KEEPALIVE_TIMEOUT,
         ..ChannelOptions::default()
     }
 }

@@ -72,6 +72,7 @@ struct Queued {
 }
 
 struct InFlight {
+    shard: ShardId,
     deadline: Duration,
     caller: oneshot::Sender<Result<Reply, Lost>>,
 }
@@ -89,6 +90,8 @@ struct State {
     /// Commands ever taken out of the queue; see [`Waiting::ticket`].
     dequeued: u64,
     in_flight: HashMap<u64, InFlight>,
+    /// Commands queued and in flight, by shard.
+    by_shard: HashMap<ShardId, usize>,
     next_correlation: u64,
     /// Of the stream, while it waits for commands.
     waker: Option<Waker>,
@@ -124,9 +127,13 @@ impl Pipeline {
                 return Err(SubmitError::Closed);
             }
             let underway = state.queue.len() + state.in_flight.len();
-            if underway >= limits::IN_FLIGHT_PER_NODE_MAX {
+            let of_shard = state.by_shard.entry(command.shard).or_default();
+            if underway >= limits::IN_FLIGHT_PER_NODE_MAX
+                || *of_shard >= limits::IN_FLIGHT_PER_SHARD_MAX
+            {
                 return Err(SubmitError::Full);
             }
+            *of_shard += 1;
             let ticket = state.dequeued + state.queue.len() as u64;
             state.queue.push_back(Queued { command, caller });
             (ticket, state.waker.take())
@@ -172,6 +179,7 @@ impl Pipeline {
             // The old stream, if anybody still polls it, is over.
             state.generation += 1;
             state.dequeued += state.queue.len() as u64;
+            state.by_shard.clear();
             (
                 std::mem::take(&mut state.queue),
                 std::mem::take(&mut state.in_flight),
@@ -234,6 +242,7 @@ impl Pipeline {
             for reply in replies {
                 // Unknown: given up as overdue, and late after all.
                 if let Some(in_flight) = state.in_flight.remove(&reply.correlation) {
+                    state.leave(in_flight.shard);
                     answered.push((in_flight.caller, reply.body));
                 }
             }
@@ -250,12 +259,18 @@ impl Pipeline {
     pub(crate) fn drop_overdue(&self, now: Duration) -> bool {
         let mut state = self.lock();
         let silent = now.saturating_sub(state.last_reply) > limits::OVERDUE_GRACE;
-        let before = state.in_flight.len();
+        let is_overdue =
+            |_: &u64, in_flight: &mut InFlight| in_flight.deadline + limits::OVERDUE_GRACE < now;
         // Their callers' deadlines have passed, so nobody waits for them.
-        state
+        let overdue: Vec<ShardId> = state
             .in_flight
-            .retain(|_, in_flight| in_flight.deadline + limits::OVERDUE_GRACE >= now);
-        silent && state.in_flight.len() < before
+            .extract_if(is_overdue)
+            .map(|(_, in_flight)| in_flight.shard)
+            .collect();
+        for shard in &overdue {
+            state.leave(*shard);
+        }
+        silent && !overdue.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -265,6 +280,13 @@ impl Pipeline {
 }
 
 impl State {
+    /// A command of this shard is no longer on its way.
+    fn leave(&mut self, shard: ShardId) {
+        if let Some(count) = self.by_shard.get_mut(&shard) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     fn take_commands(&mut self, now: Duration) -> Vec<ShardCommand> {
         let mut commands = Vec::with_capacity(self.queue.len().min(limits::FRAME_COMMANDS_MAX));
         let mut bytes = 0;
@@ -275,6 +297,7 @@ impl State {
             self.dequeued += 1;
             let time_left = command.deadline.saturating_sub(now);
             if caller.is_closed() || time_left < Duration::from_millis(1) {
+                self.leave(command.shard);
                 let _ = caller.send(Err(Lost { maybe_sent: false }));
                 continue;
             }
@@ -288,9 +311,12 @@ impl State {
                 time_left_ms: u32::try_from(time_left.as_millis()).unwrap_or(u32::MAX),
                 body: Some(command.body),
             });
-            let deadline = command.deadline;
-            self.in_flight
-                .insert(correlation, InFlight { deadline, caller });
+            let in_flight = InFlight {
+                shard: command.shard,
+                deadline: command.deadline,
+                caller,
+            };
+            self.in_flight.insert(correlation, in_flight);
         }
         commands
     }

@@ -3,7 +3,7 @@
 //!
 //! Deliberately absent: keeping a connection to a seed. Once the view is known, its nodes are dialled.
 
-use quorate_link::certs::NODE_SERVER_NAME;
+use quorate_link::identity::NODE_SERVER_NAME;
 
 use super::{
     Nodes,

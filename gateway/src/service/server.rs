@@ -85,8 +85,8 @@ pub(crate) async fn serve(
         .add_service(Guard(
             admin.max_decoding_message_size(limits::OPERATOR_MESSAGE_BYTES_MAX),
         ))
-        .add_service(health)
-        .add_service(reflection)
+        .add_service(health.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX))
+        .add_service(reflection.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX))
         .serve_with_incoming_shutdown(tls.incoming(listener), async {
             // Whether told to stop or forgotten: stop.
             let _ = stopped.await;

@@ -33,6 +33,7 @@ impl Sessions for SessionsService {
         request: Request<GetChallengeRequest>,
     ) -> Result<Response<GetChallengeResponse>, Status> {
         let border = &*self.border;
+        let _place = border.place()?;
         let request = request.into_inner();
         let site = border::site_code("site_code", &request.site_code)?;
         let device = border::device_id("device_id", &request.device_id)?;

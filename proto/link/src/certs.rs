@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 
-use quorate_proto::ids::NodeId;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
@@ -15,21 +14,11 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use x509_parser::{extensions::GeneralName, prelude::FromDer as _};
 use zeroize::Zeroizing;
 
+pub use crate::identity::{GATEWAY_SERVER_NAME, NODE_SERVER_NAME, node_server_name};
 use crate::{
     identity::{Role, is_cluster_id},
     tls::TlsMaterial,
 };
-
-/// The name that every gateway's certificate carries.
-pub const GATEWAY_SERVER_NAME: &str = "gateway.quorate.internal";
-
-/// The name that every node's certificate carries: for those who know an address and not yet whose it is.
-pub const NODE_SERVER_NAME: &str = "node.quorate.internal";
-
-/// The name that the certificate of this node carries, whatever address it listens on.
-pub fn node_server_name(node: NodeId) -> String {
-    format!("node-{}.quorate.internal", node.get())
-}
 
 /// Why no certificate was made.
 #[derive(Debug, thiserror::Error)]
@@ -238,6 +227,8 @@ fn name(text: &str) -> Result<SanType, CertificateError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use quorate_proto::ids::NodeId;
 
     use super::*;
     use crate::identity::{IdentityError, role_of};

@@ -1,6 +1,8 @@
 //! Who a peer is: the URI in its certificate, and the proof that is a parsed [`Role`].
 //!
 //! One identity a certificate: `quorate://<cluster>/node/<id>`, `…/gateway/<name>`, `…/operator/<name>`.
+//! Besides it, the certificate of whoever listens carries fixed host names, so that a peer verifies a name
+//! that does not depend on the address it dials.
 //! Invariant: a certificate of another cluster, with no identity or with two, is nobody.
 //! Deliberately absent: chain verification, which TLS has done before any of this runs.
 
@@ -22,6 +24,17 @@ use crate::{
 };
 
 const SCHEME: &str = "quorate://";
+
+/// The name that every gateway's certificate carries.
+pub const GATEWAY_SERVER_NAME: &str = "gateway.quorate.internal";
+
+/// The name that every node's certificate carries: for those who know an address and not yet whose it is.
+pub const NODE_SERVER_NAME: &str = "node.quorate.internal";
+
+/// The name that the certificate of this node carries, whatever address it listens on.
+pub fn node_server_name(node: NodeId) -> String {
+    format!("node-{}.quorate.internal", node.get())
+}
 
 /// What a certificate's holder may act as.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -171,17 +171,54 @@ fn an_old_stream_takes_and_delivers_nothing() {
     assert!(answer_of(&mut after).is_some());
 }
 
+fn of_shard(shard: usize) -> Outgoing {
+    Outgoing {
+        shard: ShardId(u32::try_from(shard).unwrap()),
+        ..command()
+    }
+}
+
 #[test]
 fn the_pipeline_is_bounded() {
     let (pipeline, generation) = opened();
     let mut callers = Vec::new();
-    for _ in 0..limits::IN_FLIGHT_PER_NODE_MAX {
-        callers.push(pipeline.submit(command()).unwrap());
+    for n in 0..limits::IN_FLIGHT_PER_NODE_MAX {
+        let shard = n / limits::IN_FLIGHT_PER_SHARD_MAX;
+        callers.push(pipeline.submit(of_shard(shard)).unwrap());
     }
     frame(&pipeline, generation);
-    assert_eq!(pipeline.submit(command()).err(), Some(SubmitError::Full));
+    assert_eq!(pipeline.submit(of_shard(9)).err(), Some(SubmitError::Full));
     pipeline.deliver(generation, vec![reply(0)], NOW);
-    assert!(pipeline.submit(command()).is_ok());
+    assert!(pipeline.submit(of_shard(9)).is_ok());
+}
+
+#[test]
+fn a_shard_that_does_not_answer_leaves_room_for_others() {
+    let (pipeline, generation) = opened();
+    let fill = || {
+        let submit = || pipeline.submit(of_shard(1)).ok();
+        std::iter::from_fn(submit).collect::<Vec<_>>()
+    };
+    let callers = fill();
+    assert_eq!(callers.len(), limits::IN_FLIGHT_PER_SHARD_MAX);
+    assert!(pipeline.submit(of_shard(2)).is_ok());
+
+    // Room comes back with an answer, with a caller that gave up in the queue, and with the end of the
+    // stream; a caller that gave up later leaves its command on its way.
+    frame(&pipeline, generation);
+    pipeline.deliver(generation, vec![reply(0)], NOW);
+    assert_eq!(fill().len(), 1, "dropped at once, still in the queue");
+    drop(callers);
+    while poll(&pipeline, generation).is_ready() {}
+    let room = limits::IN_FLIGHT_PER_SHARD_MAX - (limits::FRAME_COMMANDS_MAX - 1);
+    assert_eq!(fill().len(), room);
+    let overdue = DEADLINE + limits::OVERDUE_GRACE + Duration::from_millis(1);
+    pipeline.drop_overdue(overdue);
+    while poll(&pipeline, generation).is_ready() {}
+    assert_eq!(fill().len(), limits::IN_FLIGHT_PER_SHARD_MAX);
+    pipeline.close();
+    pipeline.open(pipeline.attach(NOW));
+    assert_eq!(fill().len(), limits::IN_FLIGHT_PER_SHARD_MAX);
 }
 
 #[test]

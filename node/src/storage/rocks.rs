@@ -22,7 +22,8 @@ pub struct StorageTuning {
     pub block_cache_bytes: usize,
     /// State held in memory before it is flushed by itself.
     pub state_buffer_bytes: usize,
-    /// Log held in memory before it is flushed by itself.
+    /// Log held in memory before it is flushed by itself. Large enough that most of it has been purged by
+    /// then and never reaches a table.
     pub log_buffer_bytes: usize,
 }
 
@@ -31,7 +32,7 @@ impl Default for StorageTuning {
         Self {
             block_cache_bytes: 128 << 20,
             state_buffer_bytes: 64 << 20,
-            log_buffer_bytes: 32 << 20,
+            log_buffer_bytes: 64 << 20,
         }
     }
 }

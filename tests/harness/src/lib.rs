@@ -6,6 +6,7 @@
 //! * [`model`]: the ration as ten lines that cannot be wrong.
 //! * [`checker`]: judges a history by the log positions that every answer carries.
 //! * [`linearize`]: the second opinion, a search that ignores the positions.
+//! * [`probe`]: how long a shard is without grants after a fault.
 //! * [`judge`]: all of it, against the cluster's own counts.
 //!
 //! Deliberately absent: the program itself. The harness starts it as a child process and talks to it as
@@ -20,6 +21,7 @@ pub mod history;
 pub mod judge;
 pub mod linearize;
 pub mod model;
+pub mod probe;
 pub mod recorder;
 mod scene;
 pub mod translate;

@@ -342,8 +342,11 @@ impl Drop for Cluster {
     }
 }
 
-/// One cluster at a time on this machine: two would measure each other.
-async fn take_turn(env: &Env) -> anyhow::Result<File> {
+/// One cluster at a time on this machine: two would measure each other. The turn ends with the file.
+///
+/// # Errors
+/// The lock cannot be opened.
+pub async fn take_turn(env: &Env) -> anyhow::Result<File> {
     let path = std::env::temp_dir().join("quorate-cluster-tests.lock");
     let file = File::options()
         .create(true)

@@ -1,0 +1,321 @@
+//! What a newcomer does: `quorate demo`, then the commands of the README's tour, as processes.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "waits for processes, in real time"
+)]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use quorate_client::new_request_id;
+use quorate_harness::{citizens, cluster};
+use quorate_link::Env;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
+const READY_TIME_MAX: Duration = Duration::from_secs(120);
+const END_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A running `quorate demo`; killed when dropped, its children with it.
+struct Demo {
+    child: Child,
+    /// What it printed when it was ready.
+    ready: Value,
+}
+
+impl Demo {
+    fn command(directory: &Path, port_base: u16) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--output=json", "demo", "--dir"])
+            .arg(directory)
+            .arg(format!("--port-base={port_base}"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn start(directory: &Path, port_base: u16) -> anyhow::Result<Self> {
+        let mut child = Self::command(directory, port_base)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("spawn")?;
+        let output = child.stdout.take().context("its output is piped")?;
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Nobody listens any more once the demo is ready.
+                let _not_heard = tell.send(line);
+            }
+        });
+        let mut demo = Self {
+            child,
+            ready: Value::Null,
+        };
+        let deadline = Instant::now() + READY_TIME_MAX;
+        while demo.ready["ready"] != "demo" {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = told
+                .recv_timeout(left)
+                .context("the demo did not get ready")?;
+            demo.ready = serde_json::from_str(&line).unwrap_or_default();
+        }
+        Ok(demo)
+    }
+
+    fn pid_of(&self, process: &str) -> anyhow::Result<Pid> {
+        let pid = self.ready["processes"][process]
+            .as_i64()
+            .context("a process id")?;
+        Pid::from_raw(i32::try_from(pid)?).context("a positive process id")
+    }
+
+    /// As Ctrl-C does.
+    fn end(mut self) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::INT)?;
+        let deadline = Instant::now() + END_TIME_MAX;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) => {
+                    ensure!(status.success(), "the demo ended with {status}");
+                    return Ok(());
+                }
+                None if Instant::now() > deadline => bail!("the demo did not end"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may have ended; then there is nothing to do.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// The commands of one context.
+struct Cli<'a> {
+    context: &'a Path,
+}
+
+impl Cli<'_> {
+    fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["--output=json", "--timeout=20s", "--context"])
+            .arg(self.context);
+        Ok(command.args(arguments).stdin(Stdio::null()).output()?)
+    }
+
+    /// Runs a command that must end with this code, and reads what it says.
+    fn run(&self, code: i32, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = self.output(arguments)?;
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        ensure!(
+            output.status.code() == Some(code),
+            "{arguments:?} ended with {} instead of {code}: {out}{err}",
+            output.status
+        );
+        if out.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&out).with_context(|| format!("{arguments:?} printed {out}"))
+    }
+
+    fn await_health(&self, health: &str) -> anyhow::Result<Value> {
+        let deadline = Instant::now() + READY_TIME_MAX;
+        loop {
+            let status = self.run(0, &["admin", "status"])?;
+            if status["health"] == health {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < deadline, "not {health}: {status}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Ports that a demo of three nodes and one gateway can have.
+fn free_port_base(env: &Env) -> anyhow::Result<u16> {
+    let start = env.random_u64() % 90;
+    for offset in 0..90 {
+        let base = 12_000 + u16::try_from((start + offset) % 90)? * 200;
+        let needed = [base, base + 100, base + 101, base + 102, base + 103];
+        if needed
+            .iter()
+            .all(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        {
+            return Ok(base);
+        }
+    }
+    bail!("no free ports")
+}
+
+fn sell_repeat_deny(cli: &Cli<'_>, citizen: &str, request: &str) -> anyhow::Result<()> {
+    let check = cli.run(0, &["check", citizen, "--qty", "2"])?;
+    ensure!(
+        check["decision"] == "GRANTED" && check["remaining"] == 2,
+        "{check}"
+    );
+    let sell = ["sell", citizen, "--qty", "2", "--request-id", request];
+    let mut first = cli.run(0, &sell)?;
+    ensure!(
+        first["decision"] == "GRANTED" && first["repeated_answer"] == false,
+        "{first}"
+    );
+    let mut again = cli.run(0, &sell)?;
+    ensure!(again["repeated_answer"] == true, "{again}");
+    for answer in [&mut first, &mut again] {
+        let answer = answer.as_object_mut().context("an object")?;
+        answer.remove("repeated_answer");
+        answer.remove("position");
+    }
+    ensure!(first == again, "{first} is not {again}");
+    let third = cli.run(3, &["sell", citizen, "--qty", "1"])?;
+    ensure!(
+        third["decision"] == "DENIED" && third["reason"] == "OVER_LIMIT",
+        "{third}"
+    );
+    ensure!(
+        third["next_eligible"].is_string(),
+        "no date of the next: {third}"
+    );
+    let history = cli.run(0, &["history", citizen])?;
+    let purchases = history["purchases"].as_array().context("purchases")?;
+    ensure!(
+        purchases.len() == 1 && purchases[0]["request_id"] == request,
+        "{history}"
+    );
+    Ok(())
+}
+
+fn kill_a_leader_and_sell_on(cli: &Cli<'_>, demo: &Demo, directory: &Path) -> anyhow::Result<()> {
+    let status = cli.await_health("ok")?;
+    let nodes = status["nodes"].as_array().context("nodes")?;
+    let busiest = nodes.iter().max_by_key(|node| node["leaders"].as_u64());
+    let node = busiest
+        .and_then(|node| node["node_id"].as_u64())
+        .context("a leader")?;
+    kill_process(demo.pid_of(&format!("node-{node}"))?, Signal::KILL)?;
+    for citizen in 200..216 {
+        cli.run(0, &["sell", &citizens::number(citizen), "--qty", "2"])?;
+    }
+    let config = directory.join(format!("node-{node}/node.toml"));
+    let mut brought_back = Command::new(PROGRAM)
+        .args(["node", "--config"])
+        .arg(config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let healed = cli
+        .await_health("ok")
+        .and_then(|_| cli.run(0, &["admin", "verify"]));
+    brought_back.kill()?;
+    brought_back.wait()?;
+    let verified = healed?;
+    ensure!(verified["health"] == "ok" && verified["totals"]["records_over_limit"] == 0);
+    Ok(())
+}
+
+fn wrong_usage(cli: &Cli<'_>, directory: &Path) -> anyhow::Result<()> {
+    let citizen = citizens::number(300);
+    cli.run(2, &["sell", &citizen, "--qty=-1"])?;
+    cli.run(2, &["sell", &citizen, "--qty", "0"])?;
+    cli.run(2, &["sell", &citizen, "--program", "unknown"])?;
+    cli.run(2, &["sell", &citizen, "--request-id", "17"])?;
+    let secret = "9913011234567";
+    let output = cli.output(&["check", secret])?;
+    ensure!(output.status.code() == Some(2), "{output:?}");
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(
+        !String::from_utf8_lossy(&said).contains(secret),
+        "the ID is echoed"
+    );
+
+    let sites = directory.join("more-sites.csv");
+    fs::write(
+        &sites,
+        "addr,code,latitude,longitude,name,type\n\
+         1 Test Road,T-1,37.5,127.0,First,01\n\
+         2 Test Road,T-2,not a number,127.0,Second,01\n\
+         3 Test Road,T-3,,,Third,03\n",
+    )?;
+    let imported = cli.run(0, &["admin", "sites", "import", &sites.to_string_lossy()])?;
+    let left_out = imported["left_out"].as_array().context("rows left out")?;
+    ensure!(imported["added"] == 2 && left_out.len() == 1, "{imported}");
+    ensure!(left_out[0]["line"] == 3, "{imported}");
+    Ok(())
+}
+
+/// A second demo in the same directory, or on the same ports, is turned away with one sentence.
+fn turned_away(directory: &Path, elsewhere: &Path, port_base: u16) -> anyhow::Result<()> {
+    for (directory, port_base) in [(directory, port_base), (elsewhere, port_base)] {
+        let output = Demo::command(directory, port_base).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(2), "{}: {said}", output.status);
+        ensure!(said.trim_end().lines().count() == 1, "one sentence: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_tour_of_the_readme() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let env = Env::system();
+    let _turn = runtime.block_on(cluster::take_turn(&env))?;
+    let place = tempfile::tempdir()?;
+    let directory = place.path().join("demo");
+    let port_base = free_port_base(&env)?;
+    let demo = Demo::start(&directory, port_base)?;
+    let context = directory.join("context.toml");
+    let cli = Cli { context: &context };
+
+    let (citizen, request) = (citizens::number(100), new_request_id(&env).to_string());
+    sell_repeat_deny(&cli, &citizen, &request)?;
+    turned_away(&directory, &place.path().join("other"), port_base)?;
+    wrong_usage(&cli, place.path())?;
+    let load = [
+        "load",
+        "--clients=8",
+        "--duration=2s",
+        "--citizens=100000",
+        "--verify",
+    ];
+    let load = cli.run(0, &load)?;
+    ensure!(load["verify"]["agrees"] == true, "{load}");
+    kill_a_leader_and_sell_on(&cli, &demo, &directory)?;
+    demo.end()?;
+
+    // A second start goes on with what is there.
+    let demo = Demo::start(&directory, port_base)?;
+    let history = cli.run(0, &["history", &citizen])?;
+    ensure!(
+        history["purchases"]
+            .as_array()
+            .is_some_and(|sales| sales.len() == 1),
+        "{history}"
+    );
+    let void = cli.run(0, &["void", &citizen, "--sale", &request])?;
+    ensure!(
+        void["outcome"] == "VOIDED" && void["quantity"] == 2,
+        "{void}"
+    );
+    cli.run(0, &["sell", &citizen, "--qty", "1"])?;
+    cli.run(0, &["admin", "verify"])?;
+    demo.end()
+}

@@ -3,6 +3,7 @@
 //! The load itself is a pure function of the seed ([`plan`], [`morning`], [`population`]); [`stage`] makes
 //! the cluster ready for it, [`player`] plays it, [`report`] says what came of it.
 
+mod audit;
 mod buyer;
 mod counters;
 mod doubt;
@@ -105,7 +106,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: u16,
 
-    /// Write every call and its answer to this file, as JSON lines
+    /// Write every call and its answer to this file, as JSON lines, and list everybody at the end
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 

@@ -4,6 +4,7 @@
 //! an index into the population, never an ID. Times are microseconds from the start of the run.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufWriter, Write as _},
     path::Path,
@@ -13,7 +14,7 @@ use std::{
 
 use quorate_client::{
     ReadError, WriteError,
-    model::{Decision, Purchase, Recorded, Verdict},
+    model::{Decision, Position, Purchase, Recorded, Sales, Verdict},
 };
 use quorate_proto::ids::RequestId;
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub(crate) struct HistoryFile {
 struct State {
     file: BufWriter<File>,
     failure: Option<io::Error>,
+    /// Whoever was asked about.
+    persons: BTreeSet<u64>,
 }
 
 /// One call, as the client knows it.
@@ -38,7 +41,7 @@ pub(crate) struct Call {
     pub(crate) client: u64,
     pub(crate) person: u64,
     pub(crate) quantity: u32,
-    /// `None` for a check.
+    /// `None` for a check or a list.
     pub(crate) request_id: Option<RequestId>,
     /// Monotonic time.
     pub(crate) start: Duration,
@@ -56,6 +59,7 @@ impl HistoryFile {
             state: Mutex::new(State {
                 file,
                 failure: None,
+                persons: BTreeSet::new(),
             }),
         })
     }
@@ -65,7 +69,8 @@ impl HistoryFile {
             Ok(verdict) => verdict_reply(verdict, false),
             Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
         };
-        self.write(call, reply);
+        let asked = json!({ "check": { "quantity": call.quantity } });
+        self.write(call, &asked, &reply);
     }
 
     pub(crate) fn sold(&self, call: Call, answer: &Result<Recorded, WriteError>) {
@@ -76,7 +81,22 @@ impl HistoryFile {
             }
             Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
         };
-        self.write(call, reply);
+        let request = call.request_id.map(|id| id.to_string());
+        let asked = json!({ "sell": { "request": request, "quantity": call.quantity } });
+        self.write(call, &asked, &reply);
+    }
+
+    pub(crate) fn listed(&self, call: Call, sales: &Sales) {
+        let purchases: Vec<_> = sales.purchases.iter().map(purchase).collect();
+        let position = position(sales.position);
+        let reply = json!({ "listed": { "purchases": purchases, "position": position } });
+        self.write(call, &json!("list"), &reply);
+    }
+
+    /// Whoever was asked about so far.
+    pub(crate) fn persons(&self) -> BTreeSet<u64> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.persons.clone()
     }
 
     /// Writes what is still in memory.
@@ -95,12 +115,7 @@ impl HistoryFile {
         }
     }
 
-    fn write(&self, call: Call, reply: Value) {
-        let quantity = call.quantity;
-        let asked = match call.request_id {
-            Some(id) => json!({ "sell": { "request": id.to_string(), "quantity": quantity } }),
-            None => json!({ "check": { "quantity": quantity } }),
-        };
+    fn write(&self, call: Call, asked: &Value, reply: &Value) {
         let record = json!({
             "client": call.client,
             "start_us": micros(call.start.saturating_sub(self.started)),
@@ -110,6 +125,7 @@ impl HistoryFile {
             "reply": reply,
         });
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.persons.insert(call.person);
         if state.failure.is_none() {
             state.failure = writeln!(state.file, "{record}").err();
         }
@@ -138,13 +154,17 @@ fn verdict_reply(verdict: &Verdict, repeated: bool) -> Value {
         "decided_at_ms": verdict.decided_at.as_millisecond(),
         "purchases": purchases,
         "repeated": repeated,
-        "position": {
-            "shard": verdict.position.shard,
-            "term": verdict.position.term,
-            "index": verdict.position.log_index,
-            "ordinal": verdict.position.ordinal,
-        },
+        "position": position(verdict.position),
     }})
+}
+
+fn position(position: Position) -> Value {
+    json!({
+        "shard": position.shard,
+        "term": position.term,
+        "index": position.log_index,
+        "ordinal": position.ordinal,
+    })
 }
 
 fn purchase(purchase: &Purchase) -> Value {
@@ -159,10 +179,17 @@ fn purchase(purchase: &Purchase) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use jiff::Timestamp;
-    use quorate_client::model::{DenialReason, Position};
+    use quorate_client::model::DenialReason;
     use quorate_harness::history::{self, History, Reply};
 
     use super::*;
+
+    const POSITION: Position = Position {
+        shard: 1,
+        term: 2,
+        log_index: 3,
+        ordinal: 4,
+    };
 
     #[test]
     fn the_checker_reads_what_is_written() {
@@ -187,12 +214,7 @@ mod tests {
             rule_version: "1".to_owned(),
             decided_at: Timestamp::UNIX_EPOCH,
             purchases: Vec::new(),
-            position: Position {
-                shard: 1,
-                term: 2,
-                log_index: 3,
-                ordinal: 4,
-            },
+            position: POSITION,
             warnings: Vec::new(),
         };
         let recorded = Recorded {
@@ -209,12 +231,19 @@ mod tests {
             ..call
         };
         file.checked(check, &Ok(verdict));
+        let sales = Sales {
+            purchases: Vec::new(),
+            position: POSITION,
+            warnings: Vec::new(),
+        };
+        file.listed(check, &sales);
+        assert_eq!(file.persons(), [42].into());
         file.finish().unwrap();
 
         let history = History::load(&path).unwrap();
         assert_eq!(history.rule.limit, 2);
-        let [sold, unknown, checked] = &history.records[..] else {
-            panic!("three records: {history:?}");
+        let [sold, unknown, checked, listed] = &history.records[..] else {
+            panic!("four records: {history:?}");
         };
         assert_eq!((sold.client, sold.citizen), (7, 42));
         assert_eq!((sold.start_us, sold.end_us), (1_000_000, 2_000_000));
@@ -229,5 +258,7 @@ mod tests {
         assert_eq!(sold.reply.position(), Some(position));
         assert!(matches!(unknown.reply, Reply::Unknown { .. }));
         assert_eq!(checked.call, history::Call::Check { quantity: 1 });
+        assert_eq!(listed.call, history::Call::List);
+        assert_eq!(listed.reply.position(), Some(position));
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{
     DURATION_DEFAULT, LoadArgs, Profile,
+    audit::audit,
     buyer::Buyer,
     doubt::{self, Doubt},
     history::HistoryFile,
@@ -123,6 +124,9 @@ pub(super) async fn play(
     on_interrupt.abort();
     bar.finish_and_clear();
     let unresolved = doubt::resolve(doubts, &stage, history.as_deref(), &mut tally, reach).await;
+    if let Some(history) = &history {
+        audit(history, &stage, reach).await?;
+    }
     finish_history(history)?;
     Ok(Played {
         tally,
@@ -257,7 +261,7 @@ async fn history(
         act: Act::Check,
     };
     let verdict = stage
-        .any_terminal()?
+        .any_terminal(0)
         .check(&stage.sale(anybody), reach.time_limit)
         .await?;
     let limit = verdict.limit;

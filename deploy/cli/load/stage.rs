@@ -20,8 +20,11 @@ use crate::{admin, exit::Failure, progress, reach::Reach, time::Span};
 /// Sites of a file that a steady load uses where nothing is said.
 const STEADY_SITES_DEFAULT: u32 = 100;
 
-/// Enrolments and logins under way at once.
-const SETUP_CONCURRENCY: usize = 128;
+/// Enrolments under way at once: gateways take few operators' calls at a time.
+const ENROLMENTS: usize = 16;
+
+/// Logins under way at once.
+const LOGINS: usize = 128;
 
 /// Where a load is played.
 pub(super) struct Stage {
@@ -113,10 +116,13 @@ impl Stage {
         terminal.over(self.connections[connection as usize].clone())
     }
 
-    /// Any terminal that is used.
-    pub(super) fn any_terminal(&self) -> Result<&Terminal, Failure> {
-        let used = self.terminals.iter().flatten().next();
-        used.ok_or_else(|| Failure::unexpected("the load has no terminal"))
+    /// Any terminal that is used, as client number `client` uses it.
+    ///
+    /// # Panics
+    /// None is.
+    pub(super) fn any_terminal(&self, client: u64) -> Terminal {
+        let used = self.terminals.iter().position(Option::is_some);
+        self.terminal(used.expect("a load has a terminal"), client)
     }
 
     pub(super) fn sale(&self, order: Order) -> Sale {
@@ -173,7 +179,7 @@ async fn enroll(
             Ok::<(), Failure>(())
         }
     }))
-    .buffer_unordered(SETUP_CONCURRENCY)
+    .buffer_unordered(ENROLMENTS)
     .try_collect::<()>()
     .await;
     bar.finish_and_clear();
@@ -210,7 +216,7 @@ async fn log_in(terminals: &[Option<Terminal>], reach: &Reach) -> Result<(), Fai
             Ok::<(), Failure>(())
         }
     }))
-    .buffer_unordered(SETUP_CONCURRENCY)
+    .buffer_unordered(LOGINS)
     .try_collect::<()>()
     .await;
     bar.finish_and_clear();

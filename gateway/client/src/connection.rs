@@ -1,9 +1,9 @@
 //! The way to the gateways: which one is called, how often a call is tried, how long it may take.
 //!
 //! State owned: one channel per gateway, the gateway in use, the retry budget. Invariants: an attempt is
-//! repeated only if [`Attempt::retryable`] says so, only inside the deadline, and, unless it never left
-//! this machine, only if the budget pays for it; whatever doubt one attempt leaves, the call's failure
-//! carries. Deliberately absent: sessions, and what the messages mean.
+//! repeated only if [`Attempt::retryable`] says so, only inside the deadline, and only if the budget pays
+//! for it, unless it never left this machine or turns from a lost gateway to one not tried yet; whatever
+//! doubt one attempt leaves, the call's failure carries. Deliberately absent: sessions, and what the messages mean.
 
 use std::{
     future::Future,
@@ -191,14 +191,15 @@ impl Connection {
         if !judged.retryable {
             return None;
         }
+        let untried = (attempts as usize) < shared.gateways.len();
+        if judged.unreachable && untried {
+            // Whatever a lost connection took with it goes to a gateway that has not had it, once each.
+            return Some(Duration::ZERO);
+        }
         let never_sent = judged.unreachable && !judged.maybe_done;
         // What never left this machine burdens nobody.
         if !never_sent && !shared.budget.withdraw() {
             return None;
-        }
-        let untried = (attempts as usize) < shared.gateways.len();
-        if judged.unreachable && untried {
-            return Some(Duration::ZERO);
         }
         let random = shared.env.random_u64();
         Some(shared.retry.pause(attempts, judged.retry_after, random))

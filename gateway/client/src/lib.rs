@@ -6,7 +6,7 @@
 //!
 //! Invariants: a request that may have been recorded is never reported as refused or not done; a request is
 //! sent again only with the same id, only where the error table allows it, only inside its deadline, and at
-//! most once for ten calls; a national ID is never printed. Time, chance and tasks are handed in.
+//! most once for ten calls (turning away from a gateway that is gone is free); a national ID is never printed. Time, chance and tasks are handed in.
 //! Deliberately absent: files, the environment, a journal of offline sales.
 
 #![forbid(unsafe_code)]

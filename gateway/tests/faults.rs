@@ -93,7 +93,7 @@ async fn silence_to_the_end_is_an_unknown_outcome_and_says_which() {
     let world = World::start().await;
     let mut terminal = world.ration().await;
     world.script(1, always(|| Act::Silence));
-    let timeout = Duration::from_millis(600);
+    let timeout = Duration::from_millis(1500);
     let request = terminal.request(record(ID), timeout);
     let status = terminal.client.record(request).await.unwrap_err();
     assert_eq!(
@@ -136,7 +136,7 @@ async fn a_node_that_does_not_know_is_asked_again_until_it_does() {
             _ => refuse(Kind::NotLeader, 0),
         }),
     );
-    let request = terminal.request(record(ID), Duration::from_millis(500));
+    let request = terminal.request(record(ID), Duration::from_millis(1500));
     let status = terminal.client.record(request).await.unwrap_err();
     assert_eq!(reason_of(&status), Some(ErrorReason::OutcomeUnknown));
 }
@@ -148,14 +148,14 @@ async fn without_a_leader_nothing_was_done() {
     for node in 1..=3 {
         world.script(node, always(|| refuse(Kind::NotLeader, 0)));
     }
-    let request = terminal.request(record(ID), Duration::from_millis(500));
+    let request = terminal.request(record(ID), Duration::from_millis(1500));
     let status = terminal.client.record(request).await.unwrap_err();
     assert_eq!(reason_of(&status), Some(ErrorReason::ShardUnavailable));
     assert!(retry_after_of(&status).is_some());
     let asked = request_ids(&world, 1).len();
     assert!(
-        (2..=20).contains(&asked),
-        "asked {asked} times in half a second"
+        (2..=30).contains(&asked),
+        "asked {asked} times in a second and a half"
     );
 }
 

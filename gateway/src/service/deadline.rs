@@ -98,10 +98,10 @@ mod tests {
         let ms = Duration::from_millis;
         let terminal = |header: Option<&str>| time_for_answer(header.map(str::as_bytes), TERMINAL);
         assert_eq!(terminal(Some("100m")), ms(90));
-        assert_eq!(terminal(Some("2S")), ms(1950));
-        assert_eq!(terminal(None), ms(4950));
-        assert_eq!(terminal(Some("rubbish")), ms(4950));
-        assert_eq!(terminal(Some("1H")), ms(29_950));
+        assert_eq!(terminal(Some("2S")), ms(1850));
+        assert_eq!(terminal(None), ms(4850));
+        assert_eq!(terminal(Some("rubbish")), ms(4850));
+        assert_eq!(terminal(Some("1H")), ms(29_850));
         assert_eq!(terminal(Some("0n")), Duration::ZERO);
     }
 

@@ -127,7 +127,11 @@ impl World {
 
     pub async fn connect(&self, client: &TlsClient) -> Channel {
         let address = self.gateway.to_string();
-        let options = ChannelOptions::default();
+        let options = ChannelOptions {
+            // A machine that runs every test at once is slow.
+            connect_timeout: Duration::from_secs(20),
+            ..ChannelOptions::default()
+        };
         client
             .connect(&address, GATEWAY_SERVER_NAME, options)
             .await

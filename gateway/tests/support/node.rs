@@ -12,11 +12,10 @@ use quorate_link::{ClientAuth, Env, Role, TlsServer, certs::CertificateAuthority
 use quorate_proto::{
     ids::NodeId,
     internal::{
-        ClusterEvent, CommandFrame, DeviceAnswer, DigestRequest, DigestResponse, JoinRequest,
-        JoinResponse, Leadership, ProposeSystemRequest, ProposeSystemResponse, QueryReply, Refusal,
-        ReplyFrame, ShardCommand, ShardReply, StatusRequest, StatusResponse, WatchRequest,
-        WriteReply, cluster_server, query, query_reply, refusal, shard_command, shard_reply,
-        shard_server,
+        ClusterEvent, CommandFrame, DeviceAnswer, DigestRequest, DigestResponse, Leadership,
+        ProposeSystemRequest, ProposeSystemResponse, QueryReply, Refusal, ReplyFrame, ShardCommand,
+        ShardReply, StatusRequest, StatusResponse, WatchRequest, WriteReply, cluster_server, query,
+        query_reply, refusal, shard_command, shard_reply, shard_server,
     },
     storage::{self, ClusterView, command, outcome},
 };
@@ -228,10 +227,6 @@ impl cluster_server::Cluster for Behaviour {
             Some((Ok(event), told))
         });
         Ok(Response::new(Box::pin(events)))
-    }
-
-    async fn join(&self, _: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
-        Err(Status::unimplemented("scripted nodes do not join"))
     }
 
     async fn propose_system(

@@ -177,7 +177,7 @@ pub(crate) fn size(file: &SourceFile) -> Vec<Finding> {
 }
 
 /// A file begins by saying what it is for. `tests.rs` is said by the module that it tests.
-pub fn module_docs(file: &SourceFile) -> Vec<Finding> {
+pub(crate) fn module_docs(file: &SourceFile) -> Vec<Finding> {
     let mut lines = file.text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
     if first.starts_with("//!") || file.path.ends_with("/tests.rs") {

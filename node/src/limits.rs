@@ -73,8 +73,9 @@ pub(crate) const QUERY_BATCH_MAX: usize = 512;
 /// How long a leader may need to prove that it still leads.
 pub(crate) const LINEARIZE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Replies queued for one gateway.
-pub(crate) const GATEWAY_REPLIES_QUEUED: usize = 4096;
+/// Commands of one gateway under way, and so replies queued for it. As many as a gateway keeps under way at
+/// one node: shards without a majority must not stop the stream that serves the others.
+pub(crate) const GATEWAY_REPLIES_QUEUED: usize = 16_384;
 
 /// Replies sent in one frame.
 pub(crate) const REPLY_FRAME_MAX: usize = 512;

@@ -96,7 +96,7 @@ pub async fn run(
     );
     let failure = Failure::new();
     let (queue, committer) = LogCommitter::new(Arc::clone(&engine));
-    run_committer(committer, failure.clone()).map_err(storage_failed)?;
+    let committer_ended = run_committer(committer, failure.clone()).map_err(storage_failed)?;
 
     let cluster_id = config.cluster.cluster_id.clone();
     let addresses = AddressBook::new(
@@ -125,7 +125,7 @@ pub async fn run(
         cluster_id: cluster_id.clone(),
         node: config.node_id,
         engine: Arc::clone(&engine),
-        queue,
+        queue: queue.clone(),
         peers: Arc::new(PeerLinks::new(
             cluster_id.clone(),
             config.node_id,
@@ -134,6 +134,7 @@ pub async fn run(
             env.clone(),
         )),
         snapshot_dir: snapshot_dir.clone(),
+        incarnation: identity.incarnation,
         view: views.subscribe(),
         system: Arc::clone(&system) as _,
         system_slot: Arc::clone(&slot),
@@ -187,6 +188,7 @@ pub async fn run(
                 zone: config.zone.clone(),
             },
             config.cluster.fingerprint(),
+            identity.founding,
             views.subscribe(),
             Arc::clone(&system) as _,
             env.clone(),
@@ -218,6 +220,9 @@ pub async fn run(
     };
     let served = transport::serve(listener, tls_server, parts, stop).await;
     host.shutdown().await;
+    queue.close().await;
+    // The committer holds the database; it must let go before the process tears itself down.
+    let _ = committer_ended.await;
     if let Some(cause) = failure.cause() {
         return Err(NodeError::Failed(cause.to_string()));
     }
@@ -235,20 +240,27 @@ fn claim_disk(config: &NodeConfig, env: &Env) -> Result<(DiskIdentity, bool), No
         cluster_id: config.cluster.cluster_id.clone(),
         node: config.node_id,
         incarnation: env.random_u64().max(1),
+        founding: config.bootstrap,
     };
     identity.create(dir)?;
     Ok((identity, true))
 }
 
-/// The committer blocks on the disk, so it has a thread of its own.
-fn run_committer(committer: LogCommitter, failure: Failure) -> Result<(), StorageError> {
+/// The committer blocks on the disk, so it has a thread of its own. What is returned tells its end.
+fn run_committer(
+    committer: LogCommitter,
+    failure: Failure,
+) -> Result<oneshot::Receiver<()>, StorageError> {
+    let (end, ended) = oneshot::channel();
     std::thread::Builder::new()
         .name("log committer".to_owned())
         .spawn(move || {
             if let Err(error) = futures_executor::block_on(committer.run()) {
                 failure.raise(error);
             }
+            // Nobody waits for it after a failed start.
+            let _ = end.send(());
         })
-        .map(|_| ())
+        .map(|_| ended)
         .map_err(|e| StorageError::new("starting the log committer", e))
 }

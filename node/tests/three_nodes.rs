@@ -74,9 +74,9 @@ impl Cluster {
             };
             let (ready, is_ready) = oneshot::channel();
             let (stop, stopped) = oneshot::channel();
-            let env = env.clone();
-            tokio::spawn(async move {
-                quorate_node::run(config, env, ready, async {
+            let node_env = env.clone();
+            env.spawn("node", async move {
+                quorate_node::run(config, node_env, ready, async {
                     let _ = stopped.await;
                 })
                 .await
@@ -122,7 +122,7 @@ impl Cluster {
                     return node;
                 }
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            self.env.sleep(Duration::from_millis(50)).await;
         }
         panic!("shard {shard} has no leader after 10 s");
     }
@@ -217,12 +217,11 @@ async fn a_sale_is_recorded_once_and_the_third_unit_is_denied() {
                 }
                 Err(status) => println!("not yet: {status}"),
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            cluster.env.sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), put)
-        .await
-        .unwrap();
+    let in_time = cluster.env.timeout(Duration::from_secs(10), put).await;
+    in_time.unwrap();
     let leader = cluster.leader_of(1).await;
 
     let replies = exchange(

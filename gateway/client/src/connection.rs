@@ -135,9 +135,9 @@ impl Connection {
     }
 
     /// The gateway in use, for streams: they are not repeated as a whole.
-    pub(crate) fn channel(&self) -> (usize, Channel) {
+    pub(crate) fn channel(&self) -> (usize, &str, Channel) {
         let (index, gateway) = self.current();
-        (index, gateway.channel.clone())
+        (index, &gateway.address, gateway.channel.clone())
     }
 
     /// Makes one call: `attempt` sends the request over a channel, with the time it may take.
@@ -180,7 +180,10 @@ impl Connection {
                         env.sleep(pause).await;
                     }
                 }
-                _ => return Err(Failed::new(judged, &status, attempts, maybe_done)),
+                _ => {
+                    let address = &gateway.address;
+                    return Err(Failed::new(judged, &status, address, attempts, maybe_done));
+                }
             }
         }
     }

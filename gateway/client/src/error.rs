@@ -135,10 +135,22 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    pub(crate) fn new(last: Attempt, status: &Status, attempts: u32, maybe_done: bool) -> Self {
+    /// `gateway`: where the last attempt went.
+    pub(crate) fn new(
+        last: Attempt,
+        status: &Status,
+        gateway: &str,
+        attempts: u32,
+        maybe_done: bool,
+    ) -> Self {
+        let words = in_words(status);
+        let message = match last.unreachable {
+            true => format!("gateway {gateway}: {words}"),
+            false => words,
+        };
         Self {
             last,
-            message: in_words(status),
+            message,
             field: status::metadata_of(status, status::METADATA_FIELD),
             attempts,
             maybe_done,
@@ -226,7 +238,9 @@ fn in_words(status: &Status) -> String {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
         let more = error.to_string();
-        if !more.is_empty() && !words.contains(&more) {
+        // What the library says of everything that it carries.
+        let says_nothing = more.is_empty() || more == "transport error";
+        if !says_nothing && !words.contains(&more) {
             if !words.is_empty() {
                 words.push_str(": ");
             }
@@ -250,7 +264,7 @@ mod tests {
         let status = to_status(reason, "in words", &[], None);
         let last = Attempt::judge(&status);
         let maybe_done = maybe_done || last.maybe_done;
-        Failed::new(last, &status, 2, maybe_done)
+        Failed::new(last, &status, "127.0.0.1:1", 2, maybe_done)
     }
 
     fn request_id() -> RequestId {

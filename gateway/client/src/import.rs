@@ -52,7 +52,7 @@ impl Operator {
         let mut fruitless = 0;
         loop {
             let done_before = done;
-            let (gateway, channel) = self.connection().channel();
+            let (gateway, address, channel) = self.connection().channel();
             let batches: Vec<_> = sites[done..]
                 .chunks(IMPORT_BATCH_SITES)
                 .map(|chunk| admin::ImportSitesRequest {
@@ -89,7 +89,7 @@ impl Operator {
                     self.connection().env().sleep(pause).await;
                 }
                 _ => {
-                    let failed = Failed::new(judged, &status, fruitless, true);
+                    let failed = Failed::new(judged, &status, address, fruitless, true);
                     return Err(ImportError {
                         sites_done: done,
                         source: failed.into_admin(),

@@ -304,6 +304,7 @@ fn system_commands() -> Vectors {
             Body::RegisterNode(pb::RegisterNode {
                 node: Some(node()),
                 fingerprint: "ab".repeat(32),
+                founding: false,
             }),
         ),
         (

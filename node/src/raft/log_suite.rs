@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use futures_util::Stream;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -25,10 +26,10 @@ const SHARD: ShardId = ShardId::new(1);
 
 struct Builder;
 
-impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, TempDir> for Builder {
+impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
     async fn build(
         &self,
-    ) -> Result<(TempDir, GroupLog, FlushingMachine), StorageError<TypeConfig>> {
+    ) -> Result<(Running, GroupLog, FlushingMachine), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let tuning = StorageTuning {
             block_cache_bytes: 1 << 20,
@@ -39,7 +40,9 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, TempDir> for Builder {
             RocksEngine::open(&dir.path().join("db"), tuning).expect("an empty database opens"),
         );
         let (queue, committer) = LogCommitter::new(Arc::clone(&engine));
-        std::thread::spawn(move || futures_executor::block_on(committer.run()));
+        let committer = std::thread::spawn(move || {
+            futures_executor::block_on(committer.run()).expect("the log is written");
+        });
         let state = ReplicaState::open(SHARD, Arc::clone(&engine), queue.clone())
             .expect("an empty state opens");
         let log = GroupLog::open(SHARD, Arc::clone(&engine), queue).expect("an empty log opens");
@@ -49,7 +52,25 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, TempDir> for Builder {
             source: Source { state, engine },
             spool_dir: dir.path().join("snapshots"),
         };
-        Ok((dir, log, machine))
+        let running = Running {
+            committer: Some(committer),
+            _dir: dir,
+        };
+        Ok((running, log, machine))
+    }
+}
+
+/// Dropped after log and state: the committer ends with them, and lets go of the database.
+struct Running {
+    committer: Option<JoinHandle<()>>,
+    _dir: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(committer) = self.committer.take() {
+            committer.join().expect("the committer ends well");
+        }
     }
 }
 

@@ -132,7 +132,13 @@ struct AppendStream {
 }
 
 impl AppendStream {
-    fn start<S>(session: PeerSession, mut input: S, env: Env) -> Self
+    /// Starts with a request that is already at hand.
+    fn start<S>(
+        session: PeerSession,
+        first: AppendEntriesRequest<TypeConfig>,
+        rest: S,
+        env: Env,
+    ) -> Self
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
@@ -146,6 +152,7 @@ impl AppendStream {
         let window = Arc::new(Semaphore::new(limits::APPENDS_IN_FLIGHT_MAX));
         let pump = {
             let (sent, window) = (Arc::clone(&sent), Arc::clone(&window));
+            let mut input = stream::once(std::future::ready(first)).chain(rest);
             async move {
                 loop {
                     let Ok(permit) = window.acquire().await else {
@@ -245,7 +252,16 @@ fn into_step<A, B>(either: Either<(Step, A), (Step, B)>) -> Step {
     }
 }
 
+/// A session that is opened when there is something to send, or under way, or over.
+enum Appends<S> {
+    Idle(S),
+    Open(Box<AppendStream>),
+    Over,
+}
+
 impl NetStreamAppend<TypeConfig> for ReplicaClient {
+    /// Takes the first request before it opens a session: openraft waits out its backoff in that request,
+    /// and a failure before it would be retried at once, for ever.
     fn stream_append<'s, S>(
         &'s mut self,
         input: S,
@@ -257,19 +273,32 @@ impl NetStreamAppend<TypeConfig> for ReplicaClient {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        let opened = self.peers.open(self.route).map_err(unreachable);
-        let env = self.env.clone();
-        async move {
-            let appends = AppendStream::start(opened?, input, env);
-            let replies = stream::unfold(Some(appends), |state| async move {
-                let mut appends = state?;
+        let (peers, route, env) = (Arc::clone(&self.peers), self.route, self.env.clone());
+        let replies = stream::unfold(Appends::Idle(input), move |state| {
+            let (peers, env) = (Arc::clone(&peers), env.clone());
+            async move {
+                let mut appends = match state {
+                    Appends::Idle(mut input) => {
+                        let first = input.next().await?;
+                        match peers.open(route) {
+                            Ok(session) => {
+                                Box::new(AppendStream::start(session, first, input, env))
+                            }
+                            Err(error) => return Some((Err(unreachable(error)), Appends::Over)),
+                        }
+                    }
+                    Appends::Open(appends) => appends,
+                    Appends::Over => return None,
+                };
                 let item = appends.next().await?;
-                let go_on = matches!(item, Ok(Ok(_)));
-                Some((item, go_on.then_some(appends)))
-            });
-            Ok(replies.boxed())
-        }
-        .boxed()
+                let next = match item {
+                    Ok(Ok(_)) => Appends::Open(appends),
+                    _ => Appends::Over,
+                };
+                Some((item, next))
+            }
+        });
+        std::future::ready(Ok(replies.boxed())).boxed()
     }
 }
 

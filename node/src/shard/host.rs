@@ -31,6 +31,8 @@ pub(crate) struct HostParts {
     pub(crate) queue: LogQueue,
     pub(crate) peers: SharedNetwork,
     pub(crate) snapshot_dir: PathBuf,
+    /// Of this node's disk.
+    pub(crate) incarnation: u64,
     pub(crate) view: watch::Receiver<Option<Arc<View>>>,
     pub(crate) system: Arc<dyn ProposeSystem>,
     pub(crate) system_slot: SystemSlot,
@@ -141,7 +143,13 @@ impl Host {
         }
     }
 
+    /// Creates nothing until the view knows this disk: a view from before the disk was replaced still
+    /// places the replicas that were lost with the old one, and their ids must never be used again.
     async fn create_placed(&self, view: &View) -> Result<(), StorageError> {
+        let disk = view.map.node(self.parts.node).map(|node| node.incarnation);
+        if disk != Some(self.parts.incarnation) {
+            return Ok(());
+        }
         for info in view.map.shards().iter().chain([view.map.system()]) {
             let Some(replica) = info.replica_on(self.parts.node) else {
                 continue;

@@ -73,7 +73,7 @@ async fn tend(
         .map(|(replica, node)| (replica.get(), raft::Host(node.get())))
         .collect();
     if let Err(error) = group.approach_members(&wanted).await {
-        tracing::debug!(%shard, error, "the members stay as they are for now");
+        tracing::debug!(%shard, error, "the members stay as they are");
     }
     if info.forming.is_some() {
         let formed = SystemCommand {

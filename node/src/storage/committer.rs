@@ -25,7 +25,8 @@ pub(crate) struct LogOp {
 /// The way into the committer. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct LogQueue {
-    ops: mpsc::Sender<LogOp>,
+    /// `None` closes the queue.
+    ops: mpsc::Sender<Option<LogOp>>,
 }
 
 impl LogQueue {
@@ -35,16 +36,22 @@ impl LogQueue {
     /// The committer has stopped: the node is going down.
     pub(crate) async fn push(&self, op: LogOp) -> Result<(), StorageError> {
         self.ops
-            .send(op)
+            .send(Some(op))
             .await
             .map_err(|_| StorageError::new("queueing a log write", "the log committer has stopped"))
     }
+
+    /// Ends the committer once everything queued before is written. Later operations are refused.
+    pub(crate) async fn close(&self) {
+        // A committer that has stopped needs no closing.
+        let _ = self.ops.send(None).await;
+    }
 }
 
-/// Drains the queue until every [`LogQueue`] is gone or a write fails.
+/// Drains the queue until it is closed or a write fails.
 pub(crate) struct LogCommitter {
     engine: Arc<dyn Engine>,
-    ops: mpsc::Receiver<LogOp>,
+    ops: mpsc::Receiver<Option<LogOp>>,
 }
 
 impl LogCommitter {
@@ -64,25 +71,30 @@ impl LogCommitter {
     /// # Errors
     /// The write that failed. Its operations and all later ones are completed with that error.
     pub(crate) async fn run(mut self) -> Result<(), StorageError> {
-        while let Some(first) = self.ops.recv().await {
-            let group = self.take_queued(first);
+        while let Some(Some(first)) = self.ops.recv().await {
+            let (group, closed) = self.take_queued(first);
             if let Err(error) = self.commit(group) {
                 self.refuse_rest(&error);
                 return Err(error);
+            }
+            if closed {
+                break;
             }
         }
         Ok(())
     }
 
-    fn take_queued(&mut self, first: LogOp) -> Vec<LogOp> {
+    /// Everything queued behind `first`, up to the bound; also whether the queue was closed behind it.
+    fn take_queued(&mut self, first: LogOp) -> (Vec<LogOp>, bool) {
         let mut group = vec![first];
         while group.len() < limits::LOG_COMMIT_OPS_MAX {
             match self.ops.try_recv() {
-                Ok(op) => group.push(op),
+                Ok(Some(op)) => group.push(op),
+                Ok(None) => return (group, true),
                 Err(_) => break,
             }
         }
-        group
+        (group, false)
     }
 
     /// Persist, then speak: the only place where a log write is acknowledged.
@@ -103,7 +115,7 @@ impl LogCommitter {
     fn refuse_rest(&mut self, error: &StorageError) {
         self.ops.close();
         while let Ok(op) = self.ops.try_recv() {
-            if let Some(done) = op.done {
+            if let Some(done) = op.and_then(|op| op.done) {
                 done(Err(error.clone()));
             }
         }

@@ -19,6 +19,8 @@ pub(crate) struct DiskIdentity {
     pub(crate) node: NodeId,
     /// Drawn at random when the disk was first used; never 0.
     pub(crate) incarnation: u64,
+    /// Whether the disk was first used when the cluster was founded.
+    pub(crate) founding: bool,
 }
 
 /// Why the disk cannot be used by this node.
@@ -91,10 +93,11 @@ impl DiskIdentity {
 
     fn render(&self) -> String {
         let body = format!(
-            "{HEADING}\ncluster {}\nnode {}\nincarnation {}\n",
+            "{HEADING}\ncluster {}\nnode {}\nincarnation {}\nfounding {}\n",
             self.cluster_id,
             self.node.get(),
-            self.incarnation
+            self.incarnation,
+            self.founding
         );
         let checksum = crc32c::crc32c(body.as_bytes());
         format!("{body}checksum {checksum:08x}\n")
@@ -115,12 +118,13 @@ fn parse(text: &str) -> Result<DiskIdentity, usize> {
         cluster_id: field(1, "cluster ")?.to_owned(),
         node: NodeId::new(field(2, "node ")?.parse().map_err(|_| 3usize)?),
         incarnation: field(3, "incarnation ")?.parse().map_err(|_| 4usize)?,
+        founding: field(4, "founding ")?.parse().map_err(|_| 5usize)?,
     };
-    field(4, "checksum ")?;
+    field(5, "checksum ")?;
     if identity.render() == text {
         Ok(identity)
     } else {
-        Err(5)
+        Err(6)
     }
 }
 
@@ -133,6 +137,7 @@ mod tests {
             cluster_id: "demo".to_owned(),
             node: NodeId::new(3),
             incarnation: 42,
+            founding: true,
         }
     }
 
@@ -155,7 +160,7 @@ mod tests {
     #[test]
     fn a_changed_byte_is_named_by_line() {
         let text = identity().render().replace("node 3", "node 4");
-        assert_eq!(parse(&text), Err(5));
+        assert_eq!(parse(&text), Err(6));
         assert_eq!(parse("quorate node disk, format 1\n"), Err(2));
     }
 

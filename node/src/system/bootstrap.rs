@@ -90,6 +90,7 @@ pub(crate) async fn run_bootstrap(
 pub(crate) async fn run_registration(
     node: NodeRecord,
     fingerprint: String,
+    founding: bool,
     mut view: watch::Receiver<Option<Arc<View>>>,
     system: Arc<dyn ProposeSystem>,
     env: Env,
@@ -102,6 +103,7 @@ pub(crate) async fn run_registration(
         body: Some(system_command::Body::RegisterNode(RegisterNode {
             node: Some(node),
             fingerprint,
+            founding,
         })),
     };
     loop {

@@ -12,12 +12,11 @@ use quorate_link::identity::{Role, peer_role};
 use quorate_proto::ids::{NodeId, ShardId};
 use quorate_proto::internal::cluster_server::Cluster;
 use quorate_proto::internal::{
-    ClusterEvent, DigestRequest, DigestResponse, JoinRequest, JoinResponse, Leadership,
-    ProposeSystemRequest, ProposeSystemResponse, ReplicaReport, StatusRequest, StatusResponse,
-    WatchRequest,
+    ClusterEvent, DigestRequest, DigestResponse, Leadership, ProposeSystemRequest,
+    ProposeSystemResponse, ReplicaReport, StatusRequest, StatusResponse, WatchRequest,
 };
 use quorate_proto::status::{ErrorReason, to_status};
-use quorate_proto::storage::{NodeRecord, RegisterNode, SystemCommand, system_command};
+use quorate_proto::storage::SystemCommand;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -108,30 +107,6 @@ impl Cluster for ClusterService {
             Some((Ok(event), watcher))
         });
         Ok(Response::new(events.boxed()))
-    }
-
-    async fn join(&self, request: Request<JoinRequest>) -> Result<Response<JoinResponse>, Status> {
-        self.require(&request, true)?;
-        let request = request.into_inner();
-        let command = SystemCommand {
-            body: Some(system_command::Body::RegisterNode(RegisterNode {
-                node: Some(NodeRecord {
-                    node_id: request.node_id,
-                    incarnation: request.incarnation,
-                    address: request.address,
-                    zone: request.zone,
-                }),
-                fingerprint: request.fingerprint,
-            })),
-        };
-        let outcome = self.propose(command, false).await?;
-        if outcome.refused.is_empty() {
-            Ok(Response::new(JoinResponse {
-                view_version: outcome.view_version,
-            }))
-        } else {
-            Err(Status::failed_precondition(outcome.refused))
-        }
     }
 
     async fn propose_system(

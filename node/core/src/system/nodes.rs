@@ -34,8 +34,9 @@ pub(super) fn register(mut view: ClusterView, register: &RegisterNode) -> Result
         Some(at) if view.nodes[at] == *node => Ok(Change::Nothing),
         Some(at) => {
             let disk = view.nodes[at].incarnation;
-            // 0: a founding node that has not registered its disk yet. It holds the replicas it was given.
-            if disk != 0 && disk != node.incarnation {
+            // 0: a founding node that has not registered yet. Its founding disk holds what it was given.
+            let first_registration = disk == 0 && register.founding;
+            if disk != node.incarnation && !first_registration {
                 replace_replicas(&mut view, node.node_id)?;
             }
             view.nodes[at] = node.clone();

@@ -41,6 +41,15 @@ fn register(record: NodeRecord) -> Body {
     Body::RegisterNode(RegisterNode {
         node: Some(record),
         fingerprint: "f".repeat(64),
+        founding: false,
+    })
+}
+
+fn register_founding(record: NodeRecord) -> Body {
+    Body::RegisterNode(RegisterNode {
+        node: Some(record),
+        fingerprint: "f".repeat(64),
+        founding: true,
     })
 }
 
@@ -215,8 +224,16 @@ fn a_founding_node_keeps_its_replicas_when_it_first_names_its_disk() {
     }
     cluster.apply(Body::Bootstrap(founding)).unwrap();
     let before = cluster.map();
-    cluster.apply(register(node(2, 7))).unwrap();
+    cluster.apply(register_founding(node(2, 7))).unwrap();
     assert_eq!(cluster.map().shards(), before.shards());
+    // The founding disk of node 3 was lost before it could register.
+    for shard in 0..=2 {
+        cluster.apply(formed(shard, 1)).unwrap();
+        cluster.apply(formed(shard, 2)).unwrap();
+    }
+    cluster.apply(register(node(3, 9))).unwrap();
+    let replaced = cluster.map().system().replica_on(NodeId(3));
+    assert_ne!(replaced, before.system().replica_on(NodeId(3)));
     for shard in 0..=2 {
         cluster.apply(formed(shard, 1)).unwrap();
     }
@@ -231,6 +248,7 @@ fn another_configuration_is_refused_naming_both() {
     let refused = cluster.apply(Body::RegisterNode(RegisterNode {
         node: Some(node(4, 1)),
         fingerprint: "e".repeat(64),
+        founding: false,
     }));
     let words = refused.unwrap_err();
     for named in ["node 4", "eeee", "ffff"] {

@@ -9,7 +9,7 @@ mod verify;
 use clap::Subcommand;
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::{EXIT_CODES_HELP, Exit, Failure},
     reach::Reach,
 };
 
@@ -30,6 +30,7 @@ pub(crate) enum AdminCommand {
     #[command(subcommand)]
     Program(program::ProgramCommand),
     /// Compare what all replicas hold, and count every grant again
+    #[command(after_help = EXIT_CODES_HELP)]
     Verify,
 }
 

@@ -5,7 +5,7 @@ use quorate_client::model::Decision;
 use quorate_proto::ids::ProgramId;
 
 use crate::{
-    citizen::CitizenArg,
+    citizen::{CitizenArg, parse_quantity},
     exit::{Exit, Failure},
     reach::Reach,
     show,
@@ -21,8 +21,7 @@ pub(crate) struct CheckArgs {
         long,
         value_name = "N",
         default_value_t = 1,
-        allow_negative_numbers = true
-    )]
+        allow_negative_numbers = true, value_parser = parse_quantity)]
     qty: u32,
 
     /// The program [default: the context's]

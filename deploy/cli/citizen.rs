@@ -1,4 +1,4 @@
-//! Arguments that several commands share: a national ID, a request id.
+//! Arguments that several commands share: a national ID, a quantity, a request id.
 
 use std::{io, str::FromStr};
 
@@ -42,6 +42,12 @@ impl CitizenArg {
         }
         Ok(NationalId::new(scheme, id))
     }
+}
+
+/// Whole units. Whether so many may be sold is for the cluster to say.
+pub(crate) fn parse_quantity(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .map_err(|_| "a quantity is a whole number, 1 or more")
 }
 
 /// A request id as clap reads it.

@@ -29,24 +29,28 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Options that every command has.
+const COMMON: &str = "Common options";
+
 #[derive(Args, Debug)]
 pub(crate) struct Global {
     /// How results are printed
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, global = true, help_heading = COMMON, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
 
     /// Which cluster to talk to, and as whom [default: ./quorate-demo/context.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "QUORATE_CONTEXT")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE", env = "QUORATE_CONTEXT")]
     pub(crate) context: Option<PathBuf>,
 
     /// How long to wait for an answer, retries included, such as 500ms or 10s
-    #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = time::parse_span)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "TIME", default_value = "10s", value_parser = time::parse_span)]
     pub(crate) timeout: Span,
 
     /// What is logged to stderr, such as `info` or `quorate_node=debug`
     #[arg(
         long,
         global = true,
+        help_heading = COMMON,
         value_name = "FILTER",
         env = "QUORATE_LOG",
         hide_env_values = true
@@ -63,10 +67,13 @@ pub(crate) enum Command {
     /// Run one gateway
     Gateway(GatewayArgs),
     /// Ask whether a person may take some more; records nothing
+    #[command(after_help = EXIT_CODES_HELP)]
     Check(CheckArgs),
     /// Record a sale, if the person may take it
+    #[command(after_help = EXIT_CODES_HELP)]
     Sell(SellArgs),
     /// Undo a sale of this site, on its day
+    #[command(after_help = EXIT_CODES_HELP)]
     Void(VoidArgs),
     /// List what a person bought in the last 35 days
     History(HistoryArgs),
@@ -74,6 +81,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Generate load and measure
+    #[command(after_help = EXIT_CODES_HELP)]
     Load(Box<LoadArgs>),
 }
 

@@ -94,7 +94,10 @@ fn line_of(text: &str, offset: usize) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::config::{cluster::ClusterFile, program::ProgramFile};
+    use crate::config::{
+        cluster::ClusterFile, context::ContextFile, gateway::GatewayFile, node::NodeFile,
+        program::ProgramFile,
+    };
 
     fn fault<T: DeserializeOwned>(name: &str, text: &str) -> String {
         let path = Path::new(name);
@@ -149,6 +152,37 @@ mod tests {
             fault::<ProgramFile>("mask.json", text),
             "mask.json:3: unknown key `timezone`; did you mean `time_zone`?"
         );
+    }
+
+    #[test]
+    fn the_sample_files_are_valid() {
+        fn sample<T: DeserializeOwned>(name: &str, text: &str) -> Loaded<T> {
+            let path = PathBuf::from(name);
+            Loaded {
+                value: parse_toml(&path, text).unwrap_or_else(|error| panic!("{error}")),
+                path,
+            }
+        }
+        let cluster: Loaded<ClusterFile> =
+            sample("cluster.toml", include_str!("../config/cluster.toml"));
+        let node: Loaded<NodeFile> = sample("node.toml", include_str!("../config/node.toml"));
+        let itself = cluster
+            .value
+            .initial_nodes
+            .iter()
+            .find(|entry| entry.node_id == node.value.node_id)
+            .unwrap();
+        assert_eq!(itself.address, node.value.advertise);
+        let gateway: Loaded<GatewayFile> =
+            sample("gateway.toml", include_str!("../config/gateway.toml"));
+        assert_eq!(gateway.value.cluster_id, cluster.value.cluster_id);
+        let program: Loaded<ProgramFile> =
+            sample("program.toml", include_str!("../config/program.toml"));
+        assert_eq!(program.to_program().unwrap().rules.len(), 2);
+        let context: Loaded<ContextFile> =
+            sample("context.toml", include_str!("../config/context.toml"));
+        assert_eq!(context.program().unwrap(), program.to_program().unwrap().id);
+        context.time_zone().unwrap();
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Report {
             (None, None) => String::new(),
         };
         let headline = format!(
-            "{} requests answered in {:.1} s: {mode}, {} connections, seed {}",
+            "{} requests answered, {:.1} s measured: {mode}, {} connections, seed {}",
             thousands(self.answered),
             self.elapsed_seconds,
             self.connections,

@@ -115,6 +115,17 @@ fn largest(directory: &Path, extension: &str) -> anyhow::Result<PathBuf> {
     Ok(found.with_context(|| format!("no .{extension} file"))?.1)
 }
 
+/// Whether a file has something in it and has not grown for a while.
+fn is_settled(file: &Path) -> bool {
+    let metadata = fs::metadata(file);
+    metadata.is_ok_and(|metadata| {
+        let age = metadata
+            .modified()
+            .map(|modified| modified.elapsed().unwrap_or_default());
+        metadata.len() > 0 && age.is_ok_and(|age| age > Duration::from_secs(1))
+    })
+}
+
 /// Flips a bit in the middle of a file.
 fn damage(path: &Path) -> anyhow::Result<()> {
     let mut bytes = fs::read(path)?;
@@ -151,8 +162,10 @@ async fn damaged_node(cluster: &mut Cluster, extension: &str, seed: u64) -> anyh
     let workload = Workload::start(cluster, options)?;
     workload.await_grants(SALES, SALES_TIME_MAX).await?;
     let data = cluster.path("node-2/data");
-    // State reaches its files with the next flush.
-    let there = async |_: &ClusterStatus| largest(&data, extension).is_ok();
+    // State reaches its files with the next flush; one that is still being written is nobody's yet.
+    let there = async |_: &ClusterStatus| {
+        largest(&data, extension).is_ok_and(|file| extension == "log" || is_settled(&file))
+    };
     cluster.await_status("the file is there", there).await?;
     cluster.node(2).kill();
     let file = largest(&data, extension)?;

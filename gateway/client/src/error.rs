@@ -1,6 +1,6 @@
 //! Why a call was not answered, one enum per kind of operation.
 //!
-//! Law: "nothing was done" and "refused" are said only of what is known to be so (see [`crate::outcome`]).
+//! Law: "nothing was done" and "refused" are said only of what is known to be so (see `outcome`).
 //! A denial is no error: it is an answer.
 
 use std::{fmt, time::Duration};

@@ -4,8 +4,8 @@
 //! so that they do not return together; and retries are paid from a [`Budget`] that calls fill, so that a
 //! client sends at most one retry for ten calls however long the outage lasts.
 //!
-//! Deliberately absent: which errors may be retried. That is `ErrorReason::retryable()` and, for what never
-//! reached a gateway, [`crate::outcome`].
+//! Deliberately absent: which errors may be retried. `ErrorReason::retryable()` says that and, for what no
+//! gateway answered, the judgement over lost connections.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use quorate_client::{
-    ReadError, SessionError, Terminal, WriteError,
-    model::{Decision, NationalId, Recorded, Sale},
+    AdminError, IMPORT_BATCH_SITES, ReadError, SessionError, Terminal, WriteError,
+    model::{Decision, NationalId, Recorded, Sale, Site},
     new_request_id,
     retry::Budget,
 };
 use quorate_proto::{
-    ids::{ProgramId, RequestId},
+    ids::{ProgramId, RequestId, SiteCode, SiteType},
     status::ErrorReason,
 };
 
@@ -215,4 +215,56 @@ async fn a_stranger_cannot_log_in() {
     let terminal = stage.terminal(&[address]);
     let answer = terminal.log_in(SHORT).await;
     assert!(matches!(answer, Err(SessionError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn an_import_goes_on_where_its_stream_broke() {
+    let stage = Stage::new();
+    let sites = sites(2 * IMPORT_BATCH_SITES + 1);
+    let broken = Act::Refuse(ErrorReason::ShardUnavailable);
+    let script = vec![Act::Grant, broken];
+    let (gateway, address) = stage.gateway(script, Act::Grant).await;
+    let operator = stage.operator(&[stage.nobody().await, address]);
+    let mut progress = Vec::new();
+    let changes = operator
+        .import_sites(&sites, TIME_LIMIT, |done| progress.push(done))
+        .await
+        .unwrap();
+    assert_eq!(changes.added as usize, sites.len());
+    let batches = [0, IMPORT_BATCH_SITES, 2 * IMPORT_BATCH_SITES];
+    let code = |index: usize| sites[index].code.to_string();
+    let [first, second, third] = batches.map(code);
+    assert_eq!(gateway.seen(), [first, second.clone(), second, third]);
+    assert_eq!(
+        progress,
+        [IMPORT_BATCH_SITES, 2 * IMPORT_BATCH_SITES, sites.len()]
+    );
+}
+
+#[tokio::test]
+async fn an_import_that_is_refused_stops_and_says_where() {
+    let stage = Stage::new();
+    let sites = sites(2 * IMPORT_BATCH_SITES);
+    let refused = Act::Refuse(ErrorReason::InvalidField);
+    let (gateway, address) = stage.gateway(vec![Act::Grant], refused).await;
+    let error = stage
+        .operator(&[address])
+        .import_sites(&sites, TIME_LIMIT, |_| {})
+        .await
+        .unwrap_err();
+    assert_eq!(error.sites_done, IMPORT_BATCH_SITES);
+    assert!(matches!(error.source, AdminError::Rejected(_)), "{error}");
+    assert_eq!(gateway.seen().len(), 2);
+}
+
+fn sites(count: usize) -> Vec<Site> {
+    let site = |number| Site {
+        code: SiteCode::parse(&format!("{number}")).unwrap(),
+        name: "a shop".to_owned(),
+        address: "a street".to_owned(),
+        site_type: SiteType::PHARMACY,
+        coordinates: None,
+        region: String::new(),
+    };
+    (0..count).map(site).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -10,9 +11,16 @@ use std::{
 };
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use quorate_client::{Connection, ConnectionOptions, DeviceKey, Terminal, TerminalIdentity};
+use futures_util::{Stream, StreamExt as _};
+use quorate_client::{
+    Connection, ConnectionOptions, DeviceKey, Operator, Terminal, TerminalIdentity,
+};
 use quorate_link::{ClientAuth, Env, Role, TlsClient, TlsServer, certs::CertificateAuthority};
 use quorate_proto::{
+    admin::{
+        self,
+        admin_server::{Admin, AdminServer},
+    },
     ids::{DeviceId, SiteCode},
     status::{ErrorReason, to_status},
     v1::{
@@ -21,7 +29,7 @@ use quorate_proto::{
         sessions_server::{Sessions, SessionsServer},
     },
 };
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 /// What a gateway does with the next request.
 #[derive(Clone, Debug)]
@@ -93,6 +101,7 @@ impl Stage {
         let server = Server::builder()
             .add_service(RationServer::new(gateway.clone()))
             .add_service(SessionsServer::new(gateway.clone()))
+            .add_service(AdminServer::new(gateway.clone()))
             .serve_with_incoming(tls.incoming(listener));
         drop(self.env.spawn("scripted-gateway", async move {
             server.await.expect("the gateway serves");
@@ -108,17 +117,25 @@ impl Stage {
         listener.local_addr().expect("an address").to_string()
     }
 
-    pub(crate) fn terminal(&self, gateways: &[String]) -> Terminal {
+    fn connection(&self, gateways: &[String]) -> Connection {
         let ca_pem = self.authority.cert_pem().as_bytes();
         let tls = TlsClient::anonymous(ca_pem, &self.env).expect("a client");
         let options = ConnectionOptions::default();
-        let connection = Connection::open(gateways, &tls, options, self.env.clone());
+        Connection::open(gateways, &tls, options, self.env.clone()).expect("a connection")
+    }
+
+    /// The gateways here ask nobody for a certificate.
+    pub(crate) fn operator(&self, gateways: &[String]) -> Operator {
+        Operator::new(self.connection(gateways))
+    }
+
+    pub(crate) fn terminal(&self, gateways: &[String]) -> Terminal {
         let identity = TerminalIdentity {
             site: SiteCode::parse("11000001").expect("a site"),
             device: DeviceId::parse("till-1").expect("a device"),
             key: self.key.clone(),
         };
-        Terminal::new(connection.expect("a connection"), identity)
+        Terminal::new(self.connection(gateways), identity)
     }
 }
 
@@ -132,7 +149,7 @@ impl Gateway {
         self.shared.logins.load(Ordering::SeqCst)
     }
 
-    /// Notes the request and does what is next.
+    /// Notes the request and does what is next. `bearer`: where a session is needed.
     async fn act(&self, seen: String, bearer: Option<&str>) -> Result<(), Status> {
         let act = {
             self.shared.seen.lock().expect("not poisoned").push(seen);
@@ -140,7 +157,7 @@ impl Gateway {
             script.pop_front()
         };
         let newest = format!("Bearer token-{}", self.logins());
-        if bearer != Some(newest.as_str()) {
+        if bearer.is_some_and(|bearer| bearer != newest) {
             return Err(to_status(ErrorReason::SessionInvalid, "", &[], None));
         }
         match act.unwrap_or_else(|| self.shared.afterwards.clone()) {
@@ -157,8 +174,10 @@ impl Gateway {
     }
 }
 
+/// Of a call that needs a session: no token is a wrong one.
 fn bearer<T>(request: &Request<T>) -> Option<&str> {
-    request.metadata().get("authorization")?.to_str().ok()
+    let sent = request.metadata().get("authorization");
+    Some(sent.and_then(|sent| sent.to_str().ok()).unwrap_or_default())
 }
 
 fn granted() -> Option<v1::Verdict> {
@@ -248,5 +267,64 @@ impl Sessions for Gateway {
             site_name: String::new(),
             site_type: "01".to_owned(),
         }))
+    }
+}
+
+/// Batches are noted by the code of their first site.
+#[tonic::async_trait]
+impl Admin for Gateway {
+    type ImportSitesStream =
+        Pin<Box<dyn Stream<Item = Result<admin::ImportSitesResponse, Status>> + Send>>;
+
+    async fn import_sites(
+        &self,
+        request: Request<Streaming<admin::ImportSitesRequest>>,
+    ) -> Result<Response<Self::ImportSitesStream>, Status> {
+        let gateway = self.clone();
+        let answers = request.into_inner().then(move |batch| {
+            let gateway = gateway.clone();
+            async move {
+                let sites = batch?.sites;
+                gateway.act(sites[0].code.clone(), None).await?;
+                Ok(admin::ImportSitesResponse {
+                    added: sites.len() as u32,
+                    ..admin::ImportSitesResponse::default()
+                })
+            }
+        });
+        // An error is the last thing that a stream says.
+        let until_error = answers.scan(false, |failed, answer| {
+            let over = std::mem::replace(failed, answer.is_err());
+            async move { (!over).then_some(answer) }
+        });
+        Ok(Response::new(Box::pin(until_error)))
+    }
+
+    async fn get_status(
+        &self,
+        _: Request<admin::GetStatusRequest>,
+    ) -> Result<Response<admin::GetStatusResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn enroll_device(
+        &self,
+        _: Request<admin::EnrollDeviceRequest>,
+    ) -> Result<Response<admin::EnrollDeviceResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn put_program(
+        &self,
+        _: Request<admin::PutProgramRequest>,
+    ) -> Result<Response<admin::PutProgramResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn verify(
+        &self,
+        _: Request<admin::VerifyRequest>,
+    ) -> Result<Response<admin::VerifyResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
     }
 }

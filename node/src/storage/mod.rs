@@ -10,6 +10,7 @@
 //! Deliberately absent: any knowledge of Raft or of what the rows mean. This is the only door to RocksDB.
 
 mod committer;
+mod damage;
 mod engine;
 mod identity;
 mod rocks;

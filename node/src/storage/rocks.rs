@@ -6,10 +6,11 @@ use std::sync::{Arc, mpsc};
 use quorate_core::{View, ViewError, Writes};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, FlushOptions, IngestExternalFileOptions, IteratorMode, LogLevel, Options,
-    ReadOptions, Snapshot, SstFileWriter, WriteBatch, WriteOptions,
+    DBRecoveryMode, ErrorKind, FlushOptions, IngestExternalFileOptions, IteratorMode, LogLevel,
+    Options, ReadOptions, Snapshot, SstFileWriter, WriteBatch, WriteOptions,
 };
 
+use super::damage;
 use super::engine::{Engine, Family, ReadView, RowOp, StorageError, VisitRow};
 
 const LOG_FAMILY: &str = "raft";
@@ -68,7 +69,7 @@ impl RocksEngine {
         let state_options = state_options(&tuning, &cache);
         let state = ColumnFamilyDescriptor::new(STATE_FAMILY, state_options.clone());
         let db = DB::open_cf_descriptors(&options, path, [log, state])
-            .map_err(|e| StorageError::new("opening the database", e))?;
+            .map_err(|error| opening_failed(path, &error))?;
         Ok(Self {
             db,
             table_options: state_options,
@@ -83,6 +84,24 @@ impl RocksEngine {
         self.db
             .cf_handle(name)
             .expect("both families are created when the database is opened")
+    }
+}
+
+/// Says where the damage is: of a write-ahead log, RocksDB tells only that there is some.
+fn opening_failed(path: &Path, error: &rocksdb::Error) -> StorageError {
+    const ACTION: &str = "opening the database";
+    let damaged = (error.kind() == ErrorKind::Corruption)
+        .then(|| damage::find(path))
+        .flatten();
+    match damaged {
+        Some((file, offset)) => {
+            let file = file.display();
+            StorageError::new(
+                ACTION,
+                format!("{file} is damaged at offset {offset}: {error}"),
+            )
+        }
+        None => StorageError::new(ACTION, error),
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use futures_util::{Stream, StreamExt as _};
@@ -39,6 +40,9 @@ pub(crate) struct ReplicaState {
     durable: Mutex<AppliedPoint>,
     applied_index: watch::Sender<u64>,
     digests: watch::Sender<BTreeMap<u64, Arc<Digest>>>,
+    /// Entries up to here were not applied by this process: they came from disk or with a snapshot, and no
+    /// digest was made at them.
+    not_applied_here: AtomicU64,
 }
 
 impl ReplicaState {
@@ -55,6 +59,7 @@ impl ReplicaState {
             queue,
             durable: Mutex::new(point.clone()),
             applied_index: watch::Sender::new(index_of(&point)),
+            not_applied_here: AtomicU64::new(index_of(&point)),
             point: RwLock::new(point),
             digests: watch::Sender::new(BTreeMap::new()),
         })
@@ -100,12 +105,16 @@ impl ReplicaState {
 
     /// The digest of the checkpoint at `index`, once this replica has applied and computed it.
     pub(crate) async fn digest(&self, index: u64) -> Arc<Digest> {
+        let skipped = || self.not_applied_here.load(Ordering::Relaxed) >= index;
         let mut digests = self.digests.subscribe();
-        match digests
-            .wait_for(|digests| digests.contains_key(&index))
-            .await
-        {
-            Ok(digests) => Arc::clone(&digests[&index]),
+        let known = digests
+            .wait_for(|digests| digests.contains_key(&index) || skipped())
+            .await;
+        match known.as_deref().map(|digests| digests.get(&index)) {
+            Ok(Some(digest)) => Arc::clone(digest),
+            Ok(None) => Arc::new(Err(format!(
+                "the replica was brought past entry {index} by a restart or a snapshot; verify again"
+            ))),
             Err(_) => Arc::new(Err("the replica was closed".to_owned())),
         }
     }
@@ -115,6 +124,9 @@ impl ReplicaState {
         let index = index_of(&point);
         *self.point.write().expect("no holder of the point panics") = point;
         self.applied_index.send_replace(index);
+        self.not_applied_here.store(index, Ordering::Relaxed);
+        // Wakes whoever waits for a digest that will not come.
+        self.digests.send_modify(|_| {});
     }
 
     /// One batch: the writes, and the point they bring the replica to.

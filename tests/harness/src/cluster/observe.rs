@@ -48,7 +48,8 @@ impl Cluster {
         Ok(busiest.context("nobody leads")?.0)
     }
 
-    /// Waits until everything is well and every shard has a leader.
+    /// Waits until everything is well, every shard has a leader, and every replica votes: one that does not
+    /// vote yet may still be waiting for its snapshot.
     ///
     /// # Errors
     /// It is not so after a minute and a half; the message says what is wrong.
@@ -58,7 +59,9 @@ impl Cluster {
                 .shards
                 .iter()
                 .all(|shard| shard.leader_node.is_some());
-            status.health == Health::Ok && !status.shards.is_empty() && led
+            let mut replicas = status.shards.iter().flat_map(|shard| &shard.replicas);
+            let voting = replicas.all(|replica| replica.voter);
+            status.health == Health::Ok && !status.shards.is_empty() && led && voting
         };
         self.await_status("the cluster is whole", is_whole).await
     }

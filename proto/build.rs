@@ -4,8 +4,10 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "quorate/v1/ration.proto",
+    "quorate/v1/slips.proto",
+    "quorate/v1/stock.proto",
     "quorate/admin/v1/admin.proto",
     "quorate/internal/v1/shard.proto",
     "quorate/internal/v1/cluster.proto",

@@ -93,6 +93,7 @@ impl Operator {
             .call(time_limit, |channel, left| {
                 let message = admin::PutProgramRequest {
                     program: Some(codec::program_to_wire(program)),
+                    ..admin::PutProgramRequest::default()
                 };
                 let request = timed(message, left);
                 async move { client(channel).put_program(request).await }

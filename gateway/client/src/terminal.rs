@@ -87,6 +87,7 @@ impl Terminal {
                     citizen: Some(sale.citizen.to_wire()),
                     program: sale.program.to_string(),
                     quantity: sale.quantity,
+                    ..v1::CheckRequest::default()
                 };
                 let request = authorized(message, session, left);
                 async move { RationClient::new(channel).check(request).await }
@@ -114,6 +115,7 @@ impl Terminal {
                     citizen: Some(sale.citizen.to_wire()),
                     program: sale.program.to_string(),
                     quantity: sale.quantity,
+                    ..v1::RecordRequest::default()
                 };
                 let request = authorized(message, session, left);
                 async move { RationClient::new(channel).record(request).await }

@@ -61,6 +61,7 @@ fn sale_site(session: &Session) -> Option<storage::SaleSite> {
         code: session.site.as_str().to_owned(),
         site_type: u32::from(session.site_type.get()),
         region: session.region.as_ref().to_owned(),
+        suspended: false,
     })
 }
 
@@ -79,7 +80,11 @@ impl Operation for Record {
             program: self.beneficiary.program.as_str().to_owned(),
             quantity: self.quantity,
             site: sale_site(&self.session),
-            birth_year: u32::from(self.birth_year),
+            claims: Some(storage::Claims {
+                birth_year: u32::from(self.birth_year),
+                id_digit: None,
+            }),
+            ..Default::default()
         };
         write(epoch, command::Body::Record(sale))
     }
@@ -106,7 +111,11 @@ impl Operation for Check {
             program: self.beneficiary.program.as_str().to_owned(),
             quantity: self.quantity,
             site: sale_site(&self.session),
-            birth_year: u32::from(self.birth_year),
+            claims: Some(storage::Claims {
+                birth_year: u32::from(self.birth_year),
+                id_digit: None,
+            }),
+            ..Default::default()
         }))
     }
 
@@ -129,6 +138,7 @@ impl Operation for Void {
             program: self.beneficiary.program.as_str().to_owned(),
             sale_request_id: request_id(&self.sale_request_id),
             site_code: self.site.as_str().to_owned(),
+            correction: None,
         };
         write(epoch, command::Body::Void(void))
     }

@@ -89,7 +89,7 @@ fn command_error(error: &storage::CommandError) -> Result<Heard, BadAnswer> {
     use command_error::Kind;
     Ok(Heard::Rejected(match error.kind() {
         Kind::RequestIdConflict => Rejection::RequestIdConflict,
-        Kind::UnknownProgram => Rejection::UnknownProgram,
+        Kind::UnknownProgram | Kind::UnknownProduct => Rejection::UnknownProgram,
         Kind::QuantityTooLarge => Rejection::QuantityTooLarge,
         Kind::WrongShard => {
             return Ok(Heard::NotAnswered {

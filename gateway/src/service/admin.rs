@@ -98,6 +98,71 @@ impl Admin for AdminService {
         let response = verify::ask(&self.border, &view, admitted.deadline).await;
         Ok(Response::new(response))
     }
+
+    async fn list_programs(
+        &self,
+        _: Request<quorate_proto::admin::ListProgramsRequest>,
+    ) -> Result<Response<quorate_proto::admin::ListProgramsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn get_shadow_counts(
+        &self,
+        _: Request<quorate_proto::admin::GetShadowCountsRequest>,
+    ) -> Result<Response<quorate_proto::admin::GetShadowCountsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn suspend_site(
+        &self,
+        _: Request<quorate_proto::admin::SuspendSiteRequest>,
+    ) -> Result<Response<quorate_proto::admin::SuspendSiteResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn list_citizen_sales(
+        &self,
+        _: Request<quorate_proto::admin::ListCitizenSalesRequest>,
+    ) -> Result<Response<quorate_proto::admin::ListCitizenSalesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn correct_sale(
+        &self,
+        _: Request<quorate_proto::admin::CorrectSaleRequest>,
+    ) -> Result<Response<quorate_proto::admin::CorrectSaleResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type ReportOverQuotaStream = Pin<
+        Box<
+            dyn Stream<Item = Result<quorate_proto::admin::ReportOverQuotaResponse, Status>>
+                + Send
+                + 'static,
+        >,
+    >;
+
+    async fn report_over_quota(
+        &self,
+        _: Request<quorate_proto::admin::ReportOverQuotaRequest>,
+    ) -> Result<Response<Self::ReportOverQuotaStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type ReportDailyStream = Pin<
+        Box<
+            dyn Stream<Item = Result<quorate_proto::admin::ReportDailyResponse, Status>>
+                + Send
+                + 'static,
+        >,
+    >;
+
+    async fn report_daily(
+        &self,
+        _: Request<quorate_proto::admin::ReportDailyRequest>,
+    ) -> Result<Response<Self::ReportDailyStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
 }
 
 /// The newest view; waits for the first one.

@@ -64,6 +64,7 @@ pub(crate) fn purchases(sales: Vec<Sale>, session: &Session) -> Vec<v1::Purchase
         region: sale.region,
         voided_at: sale.voided_at_ms.map(timestamp),
         own_site: sale.site_code == session.site.as_str(),
+        ..Default::default()
     };
     sales.into_iter().map(purchase).collect()
 }

@@ -82,6 +82,32 @@ impl ClusterService {
 
 #[tonic::async_trait]
 impl Cluster for ClusterService {
+    type AuditStockStream =
+        BoxStream<'static, Result<quorate_proto::internal::AuditStockResponse, Status>>;
+
+    async fn audit_stock(
+        &self,
+        _: Request<quorate_proto::internal::AuditStockRequest>,
+    ) -> Result<Response<Self::AuditStockStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    type WatchSitesStream = BoxStream<'static, Result<quorate_proto::internal::SiteFrame, Status>>;
+
+    async fn watch_sites(
+        &self,
+        _: Request<quorate_proto::internal::WatchSitesRequest>,
+    ) -> Result<Response<Self::WatchSitesStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn deliver_stock(
+        &self,
+        _: Request<quorate_proto::internal::DeliverStockRequest>,
+    ) -> Result<Response<quorate_proto::internal::DeliverStockResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     type WatchStream = BoxStream<'static, Result<ClusterEvent, Status>>;
 
     async fn watch(
@@ -202,6 +228,7 @@ fn report(group: &Group) -> ReplicaReport {
         purged_index: facts.purged_index,
         failure: facts.leadership.failure.unwrap_or_default(),
         program_versions,
+        ..Default::default()
     }
 }
 

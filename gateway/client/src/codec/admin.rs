@@ -162,11 +162,13 @@ pub(crate) fn program_to_wire(program: &Program) -> admin::Program {
                 admin::rule_version::Window::CalendarWeek(admin::CalendarWeek {})
             }
         }),
+        ..admin::RuleVersion::default()
     });
     admin::Program {
         id: program.id.to_string(),
         time_zone: program.time_zone.clone(),
         rules: rules.collect(),
+        ..admin::Program::default()
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) async fn put(
         body: Some(system_command::Body::PutProgram(
             storage::PutProgramDefinition {
                 program: Some(program),
+                ..Default::default()
             },
         )),
     };
@@ -51,7 +52,10 @@ pub(super) async fn put(
         {
             let found = view.programs.iter().find(|(known, _)| *known == id);
             let version = found.map_or(0, |(_, version)| *version);
-            return Ok(PutProgramResponse { version });
+            return Ok(PutProgramResponse {
+                version,
+                unchanged: false,
+            });
         }
         let news = directory.changed_since(seen);
         if border.env().timeout(time_left(), news).await.is_err() {
@@ -83,6 +87,7 @@ fn read(request: PutProgramRequest) -> Result<(ProgramId, storage::ProgramDefini
             .collect::<Result<_, _>>()?,
         // Given by the system shard.
         version: 0,
+        ..Default::default()
     };
     Ok((id, definition))
 }
@@ -96,7 +101,7 @@ fn read_rule(index: usize, rule: admin::RuleVersion) -> Result<storage::Rule, St
         Some(rule_version::Window::CalendarWeek(admin::CalendarWeek {})) => {
             storage::rule::Window::CalendarWeek(storage::CalendarWeek {})
         }
-        None => {
+        _ => {
             let field = format!("program.rules[{index}].window");
             return Err(errors::invalid(&field, "a window is required"));
         }
@@ -107,6 +112,7 @@ fn read_rule(index: usize, rule: admin::RuleVersion) -> Result<storage::Rule, St
         limit: rule.limit,
         sale_quantity_max: rule.sale_quantity_max,
         window: Some(window),
+        ..Default::default()
     })
 }
 

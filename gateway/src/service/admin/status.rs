@@ -123,6 +123,7 @@ fn shard_status(shard: &ShardInfo, reports: &Reports) -> ShardStatus {
         leader_node: leader.map_or(0, |(node, _)| node.get()),
         term: leader.map_or(0, |(_, replica)| replica.term),
         replicas,
+        ..Default::default()
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) async fn ask(border: &Border, view: &View, deadline: Duration) -> Ver
         health: worst(verified.iter().map(ShardVerification::health)).into(),
         totals: Some(sum(totals)),
         shards: verified,
+        stock: None,
     }
 }
 

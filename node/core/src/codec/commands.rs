@@ -49,7 +49,11 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
             program: sale.program.to_string(),
             quantity: sale.quantity.get(),
             site: Some(site_to_proto(&sale.site)),
-            birth_year: sale.birth_year.into(),
+            claims: Some(pb::Claims {
+                birth_year: sale.birth_year.into(),
+                id_digit: None,
+            }),
+            ..pb::RecordSale::default()
         }),
         CommandBody::VoidSale(void) => Body::Void(pb::VoidSale {
             request_id: fields::request_id_bytes(void.request_id),
@@ -57,6 +61,7 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
             program: void.program.to_string(),
             sale_request_id: fields::request_id_bytes(void.sale_request_id),
             site_code: void.site_code.to_string(),
+            correction: None,
         }),
         CommandBody::PutSites(profiles) => Body::PutSites(pb::PutSites {
             sites: profiles.iter().cloned().map(profile_to_proto).collect(),
@@ -94,7 +99,7 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
             program: fields::program_id(&sale.program)?,
             quantity: fields::quantity(sale.quantity)?,
             site: site_from_proto(sale.site)?,
-            birth_year: fields::birth_year(sale.birth_year)?,
+            birth_year: fields::birth_year(sale.claims.unwrap_or_default().birth_year)?,
         }),
         Body::Void(void) => CommandBody::VoidSale(VoidSale {
             request_id: fields::request_id(&void.request_id)?,
@@ -126,6 +131,11 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
                 "a range has an epoch of 1 or more",
             ));
         }
+        Body::RecordSlip(_)
+        | Body::ChangeStock(_)
+        | Body::SuspendSite(_)
+        | Body::DeliverStock(_)
+        | Body::AcknowledgeOutbox(_) => return Err(DecodeError::missing("command")),
         Body::AdoptRange(adopt) => CommandBody::AdoptRange(AdoptRange {
             range: ring_range(adopt.first, adopt.last)?,
             epoch: Epoch(adopt.epoch),
@@ -142,6 +152,7 @@ fn site_to_proto(site: &SaleSite) -> pb::SaleSite {
         code: site.code.to_string(),
         site_type: site.site_type.get().into(),
         region: site.region.to_string(),
+        suspended: false,
     }
 }
 
@@ -165,12 +176,14 @@ pub fn program_to_proto(program: &Program) -> pb::ProgramDefinition {
         window: Some(match rule.window {
             WindowKind::CalendarWeek => pb::rule::Window::CalendarWeek(pb::CalendarWeek {}),
         }),
+        ..pb::Rule::default()
     });
     pb::ProgramDefinition {
         id: program.id().to_string(),
         time_zone: program.time_zone().to_owned(),
         rules: rules.collect(),
         version: program.version(),
+        ..pb::ProgramDefinition::default()
     }
 }
 
@@ -187,6 +200,7 @@ pub fn program_from_proto(message: pb::ProgramDefinition) -> Result<Program, Dec
             sale_quantity_max: rule.sale_quantity_max,
             window: match required("window of a rule", rule.window.as_ref())? {
                 pb::rule::Window::CalendarWeek(_) => WindowKind::CalendarWeek,
+                _ => return Err(DecodeError::missing("window of a rule")),
             },
         })
     });
@@ -206,7 +220,11 @@ pub fn query_to_proto(query: &Query) -> internal::Query {
             program: check.program.to_string(),
             quantity: check.quantity.get(),
             site: Some(site_to_proto(&check.site)),
-            birth_year: check.birth_year.into(),
+            claims: Some(pb::Claims {
+                birth_year: check.birth_year.into(),
+                id_digit: None,
+            }),
+            ..internal::CheckQuery::default()
         }),
         Query::List(list) => Body::List(internal::ListQuery {
             citizen: fields::citizen_bytes(list.citizen),
@@ -232,7 +250,7 @@ pub fn query_from_proto(message: internal::Query) -> Result<Query, DecodeError> 
             program: fields::program_id(&check.program)?,
             quantity: fields::quantity(check.quantity)?,
             site: site_from_proto(check.site)?,
-            birth_year: fields::birth_year(check.birth_year)?,
+            birth_year: fields::birth_year(check.claims.unwrap_or_default().birth_year)?,
         }),
         Body::List(list) => Query::List(ListQuery {
             citizen: fields::citizen(&list.citizen)?,
@@ -242,5 +260,6 @@ pub fn query_from_proto(message: internal::Query) -> Result<Query, DecodeError> 
             site_code: fields::site_code(&device.site_code)?,
             device_id: fields::device_id(&device.device_id)?,
         }),
+        _ => return Err(DecodeError::missing("query")),
     })
 }

@@ -36,6 +36,7 @@ pub(super) fn sale_to_proto(sale: Sale) -> pb::Sale {
         remaining: sale.remaining,
         limit: sale.limit,
         void_attempts: sale.void_attempts.iter().map(attempt_to_proto).collect(),
+        ..pb::Sale::default()
     }
 }
 
@@ -46,6 +47,7 @@ fn attempt_to_proto(attempt: &VoidAttempt) -> pb::VoidAttempt {
         refusal: attempt.refused.map_or(0, VoidRefusal::number),
         remaining: attempt.remaining,
         decided_at_ms: attempt.decided_at_ms,
+        correction: None,
     }
 }
 
@@ -58,6 +60,7 @@ pub(super) fn site_to_proto(site: SiteRecord) -> pb::SiteRecord {
     pb::SiteRecord {
         devices: devices.collect(),
         profile: Some(profile_to_proto(site.profile)),
+        ..pb::SiteRecord::default()
     }
 }
 
@@ -122,6 +125,7 @@ pub(super) fn facts_to_proto(facts: &ShardFacts) -> pb::ShardFacts {
         outbox_next_seq: facts.outbox_rows + 1,
         outbox_acknowledged_seq: facts.outbox_acknowledged,
         totals: Some(totals_to_proto(&facts.totals)),
+        ..pb::ShardFacts::default()
     }
 }
 
@@ -157,6 +161,7 @@ pub fn totals_to_proto(totals: &ShardTotals) -> pb::ShardTotals {
         denials: totals.denials.to_vec(),
         grants_retired: totals.grants_retired,
         units_retired: totals.units_retired,
+        ..pb::ShardTotals::default()
     }
 }
 

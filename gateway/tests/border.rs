@@ -58,7 +58,10 @@ async fn a_terminal_sells_checks_voids_and_lists() {
     };
     let site = sale.site.unwrap();
     assert_eq!((&*site.code, site.site_type), (SITE, 1));
-    assert_eq!((sale.citizen.len(), sale.birth_year), (16, 1990));
+    assert_eq!(
+        (sale.citizen.len(), sale.claims.unwrap().birth_year),
+        (16, 1990)
+    );
 
     let request = terminal.request(check(), SECONDS);
     let response = terminal.client.check(request).await.unwrap().into_inner();

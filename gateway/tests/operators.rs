@@ -252,15 +252,18 @@ async fn a_program_goes_to_the_system_shard() {
             limit: 2,
             sale_quantity_max: 2,
             window: Some(week),
+            ..admin::RuleVersion::default()
         }],
+        ..admin::Program::default()
     };
     let request = PutProgramRequest {
         program: Some(program),
+        ..PutProgramRequest::default()
     };
     client.put_program(request).await.unwrap();
     assert_eq!(world.node(1).proposals().len(), 1, "its leader was asked");
 
-    let empty = PutProgramRequest { program: None };
+    let empty = PutProgramRequest::default();
     let status = client.put_program(empty).await.unwrap_err();
     assert_eq!(reason_of(&status), Some(ErrorReason::InvalidField));
 }

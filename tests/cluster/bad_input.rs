@@ -127,6 +127,7 @@ fn check(number: &str) -> CheckRequest {
         citizen: Some(citizen(number)),
         program: RATION.to_owned(),
         quantity: 1,
+        ..CheckRequest::default()
     }
 }
 
@@ -136,6 +137,7 @@ fn sale(cluster: &Cluster) -> RecordRequest {
         citizen: Some(citizen(&citizens::number(CITIZEN))),
         program: RATION.to_owned(),
         quantity: 1,
+        ..RecordRequest::default()
     }
 }
 

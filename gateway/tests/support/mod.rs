@@ -213,6 +213,7 @@ pub fn record(request_id: &str) -> RecordRequest {
         citizen: citizen(CITIZEN),
         program: "mask".into(),
         quantity: 2,
+        ..RecordRequest::default()
     }
 }
 
@@ -221,6 +222,7 @@ pub fn check() -> CheckRequest {
         citizen: citizen(CITIZEN),
         program: "mask".into(),
         quantity: 1,
+        ..CheckRequest::default()
     }
 }
 

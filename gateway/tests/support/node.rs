@@ -12,10 +12,12 @@ use quorate_link::{ClientAuth, Env, Role, TlsServer, certs::CertificateAuthority
 use quorate_proto::{
     ids::NodeId,
     internal::{
-        ClusterEvent, CommandFrame, DeviceAnswer, DigestRequest, DigestResponse, Leadership,
+        AuditStockRequest, AuditStockResponse, ClusterEvent, CommandFrame, DeliverStockRequest,
+        DeliverStockResponse, DeviceAnswer, DigestRequest, DigestResponse, Leadership,
         ProposeSystemRequest, ProposeSystemResponse, QueryReply, Refusal, ReplyFrame, ShardCommand,
-        ShardReply, StatusRequest, StatusResponse, WatchRequest, WriteReply, cluster_server, query,
-        query_reply, refusal, shard_command, shard_reply, shard_server,
+        ShardReply, SiteFrame, StatusRequest, StatusResponse, WatchRequest, WatchSitesRequest,
+        WriteReply, cluster_server, query, query_reply, refusal, shard_command, shard_reply,
+        shard_server,
     },
     storage::{self, ClusterView, command, outcome},
 };
@@ -251,6 +253,31 @@ impl cluster_server::Cluster for Behaviour {
             .ok_or_else(|| Status::unavailable("scripted"))
     }
 
+    type AuditStockStream = Pin<Box<dyn Stream<Item = Result<AuditStockResponse, Status>> + Send>>;
+
+    async fn audit_stock(
+        &self,
+        _: Request<AuditStockRequest>,
+    ) -> Result<Response<Self::AuditStockStream>, Status> {
+        Err(Status::unavailable("scripted"))
+    }
+
+    async fn deliver_stock(
+        &self,
+        _: Request<DeliverStockRequest>,
+    ) -> Result<Response<DeliverStockResponse>, Status> {
+        Err(Status::unavailable("scripted"))
+    }
+
+    type WatchSitesStream = Pin<Box<dyn Stream<Item = Result<SiteFrame, Status>> + Send>>;
+
+    async fn watch_sites(
+        &self,
+        _: Request<WatchSitesRequest>,
+    ) -> Result<Response<Self::WatchSitesStream>, Status> {
+        Err(Status::unavailable("scripted"))
+    }
+
     async fn digest(&self, _: Request<DigestRequest>) -> Result<Response<DigestResponse>, Status> {
         let digest = self.digest.lock().unwrap().clone();
         digest
@@ -292,6 +319,11 @@ pub fn answer(command: &ShardCommand) -> shard_reply::Body {
             }
             query::Body::List(_) => query_reply::Body::List(Default::default()),
             query::Body::Device(device) => query_reply::Body::Device(find(&device.site_code)),
+            query::Body::Stock(_) => query_reply::Body::Stock(Default::default()),
+            query::Body::SiteSales(_) => query_reply::Body::SiteSales(Default::default()),
+            query::Body::OverQuota(_) => query_reply::Body::OverQuota(Default::default()),
+            query::Body::Daily(_) => query_reply::Body::Daily(Default::default()),
+            query::Body::Shadow(_) => query_reply::Body::Shadow(Default::default()),
         }),
     }
 }

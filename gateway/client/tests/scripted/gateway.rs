@@ -266,6 +266,7 @@ impl Sessions for Gateway {
             }),
             site_name: String::new(),
             site_type: "01".to_owned(),
+            sealing_key: None,
         }))
     }
 }
@@ -318,6 +319,61 @@ impl Admin for Gateway {
         &self,
         _: Request<admin::PutProgramRequest>,
     ) -> Result<Response<admin::PutProgramResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn list_programs(
+        &self,
+        _: Request<admin::ListProgramsRequest>,
+    ) -> Result<Response<admin::ListProgramsResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn get_shadow_counts(
+        &self,
+        _: Request<admin::GetShadowCountsRequest>,
+    ) -> Result<Response<admin::GetShadowCountsResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn suspend_site(
+        &self,
+        _: Request<admin::SuspendSiteRequest>,
+    ) -> Result<Response<admin::SuspendSiteResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn list_citizen_sales(
+        &self,
+        _: Request<admin::ListCitizenSalesRequest>,
+    ) -> Result<Response<admin::ListCitizenSalesResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    async fn correct_sale(
+        &self,
+        _: Request<admin::CorrectSaleRequest>,
+    ) -> Result<Response<admin::CorrectSaleResponse>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    type ReportOverQuotaStream =
+        Pin<Box<dyn Stream<Item = Result<admin::ReportOverQuotaResponse, Status>> + Send>>;
+
+    async fn report_over_quota(
+        &self,
+        _: Request<admin::ReportOverQuotaRequest>,
+    ) -> Result<Response<Self::ReportOverQuotaStream>, Status> {
+        Err(Status::unimplemented("not scripted"))
+    }
+
+    type ReportDailyStream =
+        Pin<Box<dyn Stream<Item = Result<admin::ReportDailyResponse, Status>> + Send>>;
+
+    async fn report_daily(
+        &self,
+        _: Request<admin::ReportDailyRequest>,
+    ) -> Result<Response<Self::ReportDailyStream>, Status> {
         Err(Status::unimplemented("not scripted"))
     }
 

@@ -136,8 +136,11 @@ mod tests {
                     limit: 2,
                     sale_quantity_max: 2,
                     window: Some(week),
+                    ..admin::RuleVersion::default()
                 }],
+                ..admin::Program::default()
             }),
+            ..PutProgramRequest::default()
         }
     }
 
@@ -173,7 +176,7 @@ mod tests {
             let named = metadata_of(&status, METADATA_FIELD);
             assert_eq!(named.as_deref(), Some(field));
         }
-        let empty = read(PutProgramRequest { program: None }).unwrap_err();
+        let empty = read(PutProgramRequest::default()).unwrap_err();
         assert_eq!(reason_of(&empty), Some(ErrorReason::InvalidField));
     }
 }

@@ -17,6 +17,7 @@ fn report(replica: u64, digest: u8) -> DigestReport {
             denials: vec![0, 5, 0, 0, 3],
             grants_retired: 1,
             units_retired: 1,
+            ..ShardTotals::default()
         },
         records: RecordTotals {
             citizens: 8,

@@ -123,8 +123,24 @@ text_id! {
     ProgramId, 32, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 text_id! {
+    /// What is rationed by a program and stocked at a site: 1 to 32 lower-case ASCII letters, digits and
+    /// hyphens.
+    ProductId, 32, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+text_id! {
+    /// On what ground somebody buys for another: 1 to 32 lower-case ASCII letters, digits and hyphens.
+    GroundId, 32, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+text_id! {
     /// One dated version of a program's rule: 1 to 32 ASCII letters, digits, hyphens and dots.
     RuleId, 32, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
+}
+
+impl From<ProgramId> for ProductId {
+    /// The one product of a program that lists none is named as the program.
+    fn from(program: ProgramId) -> Self {
+        Self(program.0)
+    }
 }
 
 /// Why a text is not the identifier it should be.

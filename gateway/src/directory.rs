@@ -6,8 +6,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::tz::TimeZone;
 use quorate_proto::{
-    ids::{Epoch, NodeId, ProgramId, ShardId},
+    ids::{Epoch, NodeId, ProductId, ProgramId, ShardId},
     shard_map::{ShardInfo, ShardMap},
 };
 use tokio::sync::watch;
@@ -21,8 +22,26 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) map: ShardMap,
-    /// Every program and its newest version.
-    pub(crate) programs: Vec<(ProgramId, u64)>,
+    /// Every program as it stands; the first is meant where none is named.
+    pub(crate) programs: Vec<Program>,
+}
+
+/// What the gateway needs to know of a program; its rules are the shards' business.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) id: ProgramId,
+    pub(crate) version: u64,
+    /// By whose calendar its days begin and end.
+    pub(crate) zone: TimeZone,
+    /// What is rationed, at least one product; the first is meant where none is named.
+    pub(crate) products: Vec<ProductId>,
+}
+
+impl View {
+    /// The program of that id.
+    pub(crate) fn program(&self, id: &ProgramId) -> Option<&Program> {
+        self.programs.iter().find(|program| program.id == *id)
+    }
 }
 
 /// Who leads a shard.

@@ -1,8 +1,9 @@
 //! What nodes say, read into types. Pure; a node is trusted to mean well and checked all the same.
 
 use bytes::Bytes;
+use jiff::tz::TimeZoneDatabase;
 use quorate_proto::{
-    ids::{NodeId, ProgramId, RequestId, ShardId, SiteCode, SiteType},
+    ids::{NodeId, ProductId, ProgramId, RequestId, ShardId, SiteCode, SiteType},
     internal::{self, query_reply},
     shard_map::ShardMap,
     storage::{self, command_error, outcome},
@@ -11,7 +12,7 @@ use quorate_proto::{
 
 use super::pipeline::Reply;
 use crate::{
-    directory::{Leader, News, View},
+    directory::{Leader, News, Program, View},
     model::{DevicePut, FoundDevice, Position, Recorded, Rejection, Sale, Site, Verdict, Voided},
     retry::Attempt,
 };
@@ -247,13 +248,30 @@ pub(crate) fn news(
 }
 
 fn read_view(view: &storage::ClusterView) -> Result<View, quorate_proto::shard_map::ShardMapError> {
-    let programs = view.programs.iter().filter_map(|program| {
-        let id = ProgramId::parse(&program.id).ok()?;
-        Some((id, program.version))
-    });
     Ok(View {
         map: ShardMap::new(view)?,
-        programs: programs.collect(),
+        programs: view.programs.iter().filter_map(program).collect(),
+    })
+}
+
+/// `None`: it breaks a law that the system shard keeps, and so cannot be.
+fn program(definition: &storage::ProgramDefinition) -> Option<Program> {
+    let id = ProgramId::parse(&definition.id).ok()?;
+    let mut products: Vec<ProductId> = definition
+        .products
+        .iter()
+        .map(|product| ProductId::parse(&product.id).ok())
+        .collect::<Option<_>>()?;
+    if products.is_empty() {
+        products.push(id.into());
+    }
+    Some(Program {
+        id,
+        version: definition.version,
+        zone: TimeZoneDatabase::bundled()
+            .get(&definition.time_zone)
+            .ok()?,
+        products,
     })
 }
 

@@ -19,7 +19,7 @@ use quorate_link::{
     certs::{CertificateAuthority, GATEWAY_SERVER_NAME},
 };
 use quorate_proto::{
-    storage::{ClusterView, NodeRecord, ReplicaPlacement, ShardRecord},
+    storage::{ClusterView, NodeRecord, ProgramDefinition, ReplicaPlacement, ShardRecord},
     v1::{
         CheckRequest, CitizenId, GetChallengeRequest, OpenSessionRequest, RecordRequest,
         ration_client::RationClient, sessions_client::SessionsClient,
@@ -269,6 +269,12 @@ fn view(addresses: &[String]) -> ClusterView {
             })
             .collect(),
         shards: vec![shard(0, 0), shard(1, u64::MAX)],
+        programs: vec![ProgramDefinition {
+            id: "mask".into(),
+            time_zone: "Asia/Seoul".into(),
+            version: 1,
+            ..ProgramDefinition::default()
+        }],
         ..ClusterView::default()
     }
 }

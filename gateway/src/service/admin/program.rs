@@ -50,8 +50,7 @@ pub(super) async fn put(
         if let Some(view) = directory.view()
             && view.map.version() >= view_version
         {
-            let found = view.programs.iter().find(|(known, _)| *known == id);
-            let version = found.map_or(0, |(_, version)| *version);
+            let version = view.program(&id).map_or(0, |program| program.version);
             return Ok(PutProgramResponse {
                 version,
                 unchanged: false,

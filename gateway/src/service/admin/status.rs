@@ -13,7 +13,7 @@ use quorate_proto::{
 };
 
 use crate::{
-    directory::View,
+    directory::{Program, View},
     nodes::{NodeCallError, NodeReport, ReplicaReport},
     service::border::Border,
 };
@@ -206,15 +206,15 @@ fn replica_status(
 
 fn programs(view: &View, reports: &Reports) -> Vec<ProgramStatus> {
     let shards = view.map.shards();
-    let status = |(program, version): &(quorate_proto::ids::ProgramId, u64)| {
+    let status = |program: &Program| {
         let is_current = |shard: &&ShardInfo| {
             let applied = leader(shard.shard, reports);
-            let applied = applied.and_then(|(_, replica)| replica.programs.get(program));
-            applied.is_some_and(|applied| applied >= version)
+            let applied = applied.and_then(|(_, replica)| replica.programs.get(&program.id));
+            applied.is_some_and(|applied| *applied >= program.version)
         };
         ProgramStatus {
-            program: program.to_string(),
-            version: *version,
+            program: program.id.to_string(),
+            version: program.version,
             shards_current: count(shards.iter().filter(is_current)),
             shards_total: count(shards),
         }

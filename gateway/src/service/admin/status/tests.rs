@@ -37,7 +37,12 @@ fn replica(reports: &mut Reports, node: u64, shard: u32) -> &mut ReplicaReport {
 
 fn status(reports: &Reports) -> GetStatusResponse {
     let mut view = view(7, "demo", 2);
-    view.programs = vec![(ProgramId::parse("mask").unwrap(), 2)];
+    view.programs = vec![Program {
+        id: ProgramId::parse("mask").unwrap(),
+        version: 2,
+        zone: jiff::tz::TimeZone::UTC,
+        products: Vec::new(),
+    }];
     assemble("demo", &view, reports)
 }
 

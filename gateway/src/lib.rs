@@ -21,6 +21,7 @@ mod national_id;
 mod nodes;
 mod retry;
 mod route;
+mod sealing_keys;
 mod service;
 mod session;
 
@@ -37,6 +38,7 @@ use directory::Directory;
 use dispatch::Dispatcher;
 use national_id::CitizenHasher;
 use nodes::Nodes;
+use sealing_keys::SealingKeys;
 use service::{Border, BorderConfig};
 use session::{Challenger, Tokens};
 
@@ -57,6 +59,9 @@ pub struct GatewayConfig {
     pub pepper: Zeroizing<[u8; 32]>,
     /// The secret that seals session tokens. Equal in all gateways of a cluster.
     pub token_key: Zeroizing<[u8; 32]>,
+    /// The secrets that open national IDs sealed on slips. Equal in all gateways of a cluster. New slips are
+    /// sealed to the first; the others open what was sealed to them before.
+    pub sealing_keys: Vec<Zeroizing<[u8; 32]>>,
     /// How long a session lasts: one minute to seven days.
     pub session_lifetime: Duration,
 }
@@ -127,6 +132,11 @@ pub async fn run(
             law: "must be 32 bytes",
         })?;
 
+    let sealing = SealingKeys::new(&config.sealing_keys).ok_or(GatewayError::Config {
+        field: "sealing_keys",
+        law: "must hold at least one key and none twice",
+    })?;
+
     let listen_error = |source| GatewayError::Listen {
         address: config.listen,
         source,
@@ -153,6 +163,7 @@ pub async fn run(
         hasher: CitizenHasher::new(&config.pepper),
         challenger: Challenger::new(&config.token_key, &config.cluster_id),
         tokens,
+        sealing,
         session_lifetime: config.session_lifetime,
         cluster_id: config.cluster_id,
     });

@@ -1,6 +1,6 @@
 //! The contract between terminals, gateways and nodes, and the identifiers all of them share.
 //!
-//! [`ids`], [`ring`] and [`shard_map`] are pure; [`status`] is the table of errors.
+//! [`ids`], [`ring`], [`shard_map`] and [`slip`] are pure; [`status`] is the table of errors.
 //! Generated messages live in [`v1`], [`admin`], [`internal`] and [`storage`]; they stop at the border
 //! of each service. Deliberately absent: sockets, clocks, storage.
 
@@ -10,6 +10,7 @@ pub mod ids;
 mod redact;
 pub mod ring;
 pub mod shard_map;
+pub mod slip;
 pub mod status;
 
 /// Generated code, nested as the packages are: messages refer to each other by relative path.

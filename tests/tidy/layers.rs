@@ -49,6 +49,11 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb", "clap"],
     },
     Layer {
+        name: "quorate-terminal",
+        may_use: &["quorate-proto", "quorate-link", "quorate-client"],
+        never: &["openraft", "rocksdb", "clap", "tonic"],
+    },
+    Layer {
         name: "quorate-harness",
         may_use: &["quorate-proto", "quorate-link", "quorate-client"],
         never: &["openraft", "rocksdb"],
@@ -62,6 +67,7 @@ const LAYERS: &[Layer] = &[
             "quorate-node",
             "quorate-gateway",
             "quorate-client",
+            "quorate-terminal",
         ],
         never: &[],
     },

@@ -60,6 +60,14 @@ pub(crate) const DOORS: &[Door] = &[
         places: &["proto/link/"],
     },
     Door {
+        name: "hpke",
+        places: &["proto/link/"],
+    },
+    Door {
+        name: "ratatui",
+        places: &["deploy/cli/"],
+    },
+    Door {
         name: "pasetors",
         places: &["gateway/src/"],
     },

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use quorate_client::{DeviceKey, TerminalIdentity, model::NationalId};
-use quorate_link::TlsMaterial;
+use quorate_link::{SealingKey, TlsMaterial};
 use quorate_proto::ids::{DeviceId, ProgramId, SiteCode};
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,11 @@ pub(crate) struct TerminalEntry {
     pub(crate) device: String,
     /// The device's private key: 64 hexadecimal digits.
     pub(crate) key: PathBuf,
+    /// The gateways' public sealing key, 64 hexadecimal digits: lets a counter that was never online sell
+    /// on paper.
+    pub(crate) sealing_key: Option<PathBuf>,
+    /// Where slips wait to be handed in; `slips.journal` beside the key where nothing is said.
+    pub(crate) journal: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -92,6 +97,26 @@ impl Loaded<ContextFile> {
             device,
             key: DeviceKey::from_seed(&seed),
         }))
+    }
+
+    /// Where the terminal's slips wait.
+    pub(crate) fn journal(&self) -> Option<PathBuf> {
+        let entry = self.value.terminal.as_ref()?;
+        let path = match &entry.journal {
+            Some(path) => path.clone(),
+            None => entry.key.with_file_name("slips.journal"),
+        };
+        Some(self.resolve(&path))
+    }
+
+    /// The gateways' sealing key as the context has it.
+    pub(crate) fn sealing_key(&self) -> Result<Option<SealingKey>, ConfigError> {
+        let entry = self.value.terminal.as_ref();
+        let Some(path) = entry.and_then(|entry| entry.sealing_key.as_ref()) else {
+            return Ok(None);
+        };
+        let public = keys::read_public_key(&self.resolve(path))?;
+        Ok(Some(SealingKey::from_public(public)))
     }
 
     /// The operator's certificate, if the context has one.

@@ -34,6 +34,11 @@ pub(crate) struct SecretFiles {
     pub(crate) pepper: PathBuf,
     /// Seals session tokens.
     pub(crate) token_key: PathBuf,
+    /// Opens the national IDs that counters sealed on slips.
+    pub(crate) sealing_key: PathBuf,
+    /// Earlier ones, for slips that were sealed to them and are still to be handed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) older_sealing_keys: Vec<PathBuf>,
 }
 
 const fn twelve_hours() -> u64 {
@@ -44,6 +49,10 @@ impl Loaded<GatewayFile> {
     /// The gateway itself judges the values.
     pub(crate) fn to_config(&self) -> Result<GatewayConfig, ConfigError> {
         let file = &self.value;
+        let older = file.secrets.older_sealing_keys.iter();
+        let sealing_keys = std::iter::once(&file.secrets.sealing_key)
+            .chain(older)
+            .map(|path| keys::read_key(&self.resolve(path)));
         Ok(GatewayConfig {
             cluster_id: file.cluster_id.clone(),
             name: file.name.clone(),
@@ -52,6 +61,7 @@ impl Loaded<GatewayFile> {
             tls: file.tls.read(self)?,
             pepper: keys::read_key(&self.resolve(&file.secrets.pepper))?,
             token_key: keys::read_key(&self.resolve(&file.secrets.token_key))?,
+            sealing_keys: sealing_keys.collect::<Result<_, _>>()?,
             session_lifetime: Duration::from_secs(file.session_lifetime_seconds),
         })
     }

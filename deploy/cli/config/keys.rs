@@ -62,10 +62,21 @@ fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
 /// 32 bytes, written as 64 hexadecimal digits.
 pub(crate) fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     let text = read_secret(path)?;
-    parse_key(text.trim_ascii()).ok_or_else(|| ConfigError::Invalid {
+    parse_key(text.trim_ascii()).ok_or_else(|| no_key(path))
+}
+
+/// As [`read_key`], of a file that everybody may read.
+pub(crate) fn read_public_key(path: &Path) -> Result<[u8; 32], ConfigError> {
+    let text = read(path)?;
+    let key = parse_key(text.trim_ascii()).ok_or_else(|| no_key(path))?;
+    Ok(*key)
+}
+
+fn no_key(path: &Path) -> ConfigError {
+    ConfigError::Invalid {
         path: path.to_owned(),
         message: "a key is 64 hexadecimal digits, as `openssl rand -hex 32` prints them".to_owned(),
-    })
+    }
 }
 
 fn parse_key(text: &[u8]) -> Option<Zeroizing<[u8; 32]>> {

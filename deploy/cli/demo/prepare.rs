@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use quorate_client::DeviceKey;
 use quorate_link::{
-    Env, Role,
+    Env, Role, SealingSecret,
     certs::{CertificateAuthority, CertificateError},
 };
 use quorate_proto::ids::NodeId;
@@ -85,15 +85,27 @@ fn secrets(layout: &Layout, env: &Env) -> Result<(), Failure> {
     let secrets = layout.path("secrets");
     make_dir(&secrets)?;
     for name in ["pepper", "token-key"] {
-        let mut secret = Zeroizing::new([0; 32]);
-        env.random.fill(&mut *secret);
+        let secret = Zeroizing::new(random_key(env));
         let path = secrets.join(name);
         keys::write_key(&path, &secret).map_err(|error| cannot_write(&path, &error))?;
     }
+    let sealing = Zeroizing::new(random_key(env));
+    let path = secrets.join("sealing-key");
+    keys::write_key(&path, &sealing).map_err(|error| cannot_write(&path, &error))?;
     make_dir(&layout.path("terminal"))?;
+    let path = layout.path("terminal/sealing.pub");
+    let public = SealingSecret::from_bytes(&sealing);
+    keys::write_key(&path, public.public().public())
+        .map_err(|error| cannot_write(&path, &error))?;
     let path = layout.device_key();
     keys::write_key(&path, &DeviceKey::generate(env).seed())
         .map_err(|error| cannot_write(&path, &error))
+}
+
+fn random_key(env: &Env) -> [u8; 32] {
+    let mut key = [0; 32];
+    env.random.fill(&mut key);
+    key
 }
 
 fn cluster(layout: &Layout) -> ClusterFile {
@@ -151,6 +163,8 @@ fn gateway(layout: &Layout, number: u16, authority: &CertificateAuthority) -> Re
         secrets: SecretFiles {
             pepper: "../secrets/pepper".into(),
             token_key: "../secrets/token-key".into(),
+            sealing_key: "../secrets/sealing-key".into(),
+            older_sealing_keys: Vec::new(),
         },
     };
     write_toml(&directory.join("gateway.toml"), "One gateway.", &file)
@@ -170,6 +184,8 @@ fn context(layout: &Layout) -> ContextFile {
             site: example::SITE.to_owned(),
             device: example::DEVICE.to_owned(),
             key: "terminal/device.key".into(),
+            sealing_key: Some("terminal/sealing.pub".into()),
+            journal: None,
         }),
         operator: Some(OperatorEntry {
             cert: "operator/operator.pem".into(),

@@ -22,6 +22,7 @@ use crate::{
     limits,
     model::{Beneficiary, Place},
     national_id::{CitizenHasher, NationalId},
+    sealing_keys::SealingKeys,
     session::{Challenger, Session, Tokens},
 };
 
@@ -32,6 +33,7 @@ pub(crate) struct BorderConfig {
     pub(crate) hasher: CitizenHasher,
     pub(crate) challenger: Challenger,
     pub(crate) tokens: Tokens,
+    pub(crate) sealing: SealingKeys,
     pub(crate) session_lifetime: Duration,
 }
 
@@ -41,6 +43,7 @@ pub(crate) struct Border {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) challenger: Challenger,
     pub(crate) tokens: Tokens,
+    pub(crate) sealing: SealingKeys,
     pub(crate) session_lifetime: Duration,
     hasher: CitizenHasher,
     calls: Semaphore,
@@ -78,6 +81,7 @@ impl Border {
             dispatcher: config.dispatcher,
             challenger: config.challenger,
             tokens: config.tokens,
+            sealing: config.sealing,
             session_lifetime: config.session_lifetime,
             hasher: config.hasher,
             calls: Semaphore::new(limits::CALLS_MAX),

@@ -1,6 +1,8 @@
 //! Our types as messages of the public contract. Pure, one way.
 
+use bytes::Bytes;
 use prost_types::Timestamp;
+use quorate_link::SealingKey;
 use quorate_proto::{
     ids::RequestId,
     v1::{self, Decision},
@@ -16,6 +18,13 @@ pub(crate) fn timestamp(unix_ms: i64) -> Timestamp {
         seconds: unix_ms.div_euclid(1000),
         // Below 1,000 and so below 2^31 after the multiplication.
         nanos: (unix_ms.rem_euclid(1000) * 1_000_000) as i32,
+    }
+}
+
+pub(crate) fn sealing_key(key: &SealingKey) -> v1::SealingKey {
+    v1::SealingKey {
+        id: key.id().to_owned(),
+        public_key: Bytes::copy_from_slice(key.public()),
     }
 }
 

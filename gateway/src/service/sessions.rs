@@ -98,7 +98,7 @@ impl Sessions for SessionsService {
             expires_at: Some(convert::timestamp(session.expires_ms)),
             site_name: site.name,
             site_type: session.site_type.to_string(),
-            sealing_key: None,
+            sealing_key: Some(convert::sealing_key(border.sealing.published())),
         }))
     }
 }

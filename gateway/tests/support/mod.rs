@@ -236,6 +236,7 @@ pub fn gateway_config(authority: &CertificateAuthority, seeds: Vec<String>) -> G
         tls: authority.material(&issued),
         pepper: [3; 32].into(),
         token_key: [4; 32].into(),
+        sealing_keys: vec![[6; 32].into(), [7; 32].into()],
         session_lifetime: Duration::from_secs(3600),
     }
 }

@@ -29,6 +29,10 @@ pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(20);
 /// Time for the TCP connection and the TLS handshake together, unless the caller says otherwise.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Bytes to which an ID and its scheme are padded before they are sealed: the longest scheme in use has 7,
+/// the longest number 32, and a mistyped one shall still reach the gateway, which says what is wrong.
+pub const SEALED_TEXT_BYTES: usize = 96;
+
 const _: () = assert!(
     HANDSHAKES_MAX < CONNECTIONS_MAX,
     "handshakes are a part of the connections"

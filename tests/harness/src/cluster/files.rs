@@ -53,7 +53,7 @@ impl Files {
         fs::create_dir_all(files.path("logs"))?;
         fs::create_dir_all(files.path("secrets"))?;
         fs::write(files.path("ca.pem"), files.authority.cert_pem())?;
-        for name in ["pepper", "token-key", "device-key"] {
+        for name in ["pepper", "token-key", "sealing-key", "device-key"] {
             let mut key = [0; 32];
             env.random.fill(&mut key);
             let key = if name == "device-key" {
@@ -133,7 +133,7 @@ impl Files {
         let text = format!(
             "cluster_id = \"{CLUSTER_ID}\"\nname = \"{directory}\"\nlisten = \"{address}\"\nseeds = [{}]\n\
              session_lifetime_seconds = 3600\n{TLS}\n[secrets]\npepper = \"../secrets/pepper\"\n\
-             token_key = \"../secrets/token-key\"\n",
+             token_key = \"../secrets/token-key\"\nsealing_key = \"../secrets/sealing-key\"\n",
             seeds.join(", ")
         );
         Ok(fs::write(self.path(&directory).join("gateway.toml"), text)?)

@@ -207,4 +207,6 @@ pub(crate) enum Rejection {
     UnknownProgram,
     /// Above the rule's largest single sale.
     QuantityTooLarge,
+    /// The site has as many devices, or products, as it may have.
+    TooMany,
 }

@@ -92,6 +92,7 @@ fn command_error(error: &storage::CommandError) -> Result<Heard, BadAnswer> {
         Kind::RequestIdConflict => Rejection::RequestIdConflict,
         Kind::UnknownProgram | Kind::UnknownProduct => Rejection::UnknownProgram,
         Kind::QuantityTooLarge => Rejection::QuantityTooLarge,
+        Kind::TooMany => Rejection::TooMany,
         Kind::WrongShard => {
             return Ok(Heard::NotAnswered {
                 attempt: Attempt::WrongShard,

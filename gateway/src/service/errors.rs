@@ -124,6 +124,11 @@ fn rejected(rejection: Rejection, request_id: Option<RequestId>) -> Status {
             "quantity",
             "the quantity is above the largest single sale of the rule in force",
         ),
+        Rejection::TooMany => wrong_field(
+            ErrorReason::InvalidField,
+            "site",
+            "the site has as many devices or products as it may have; it can take no further one",
+        ),
     }
 }
 

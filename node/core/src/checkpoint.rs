@@ -120,6 +120,13 @@ impl Tally {
                 self.records.outbox_rows += 1;
                 Ok(())
             }
+            Some(StateKind::Stock) => codec::decode_stock(value.to_vec())
+                .map(drop)
+                .map_err(damaged),
+            Some(StateKind::StockJournal) => codec::decode_journal(value.to_vec())
+                .map(drop)
+                .map_err(damaged),
+            Some(StateKind::SiteSale | StateKind::OverQuotaSale | StateKind::Watermark) => Ok(()),
             Some(StateKind::Facts | StateKind::Program) => Ok(()),
             Some(StateKind::ClusterView) => codec::decode_view(value).map(drop).map_err(damaged),
             Some(StateKind::Applied) | None => Err(damaged(DecodeError::invalid(

@@ -12,6 +12,7 @@ mod citizen;
 mod commands;
 mod fields;
 mod records;
+mod stock;
 mod wire;
 
 use bytes::Bytes;
@@ -19,13 +20,17 @@ use prost::Message;
 use quorate_proto::storage;
 use thiserror::Error;
 
-use crate::ledger::{Batch, CitizenRecord, OutboxRow, Program, ShardFacts, SiteRecord};
+use crate::ledger::{
+    Batch, CitizenRecord, OutboxRow, Program, ShardFacts, SiteRecord, StockJournal, StockRecord,
+};
 
 pub use answers::{answer_to_proto, outcome_to_proto, record_totals_to_proto, totals_to_proto};
 pub use commands::{
     command_from_proto, command_to_proto, program_from_proto, program_to_proto, query_from_proto,
     query_to_proto,
 };
+pub use records::profile_to_proto;
+pub use stock::{stock_from_proto, stock_to_proto};
 
 /// Version of the envelope.
 const VERSION: u8 = 1;
@@ -239,6 +244,34 @@ pub fn encode_outbox_row(row: &OutboxRow) -> Vec<u8> {
 /// The bytes are damaged, or break a law of the row.
 pub fn decode_outbox_row(bytes: &[u8]) -> Result<OutboxRow, DecodeError> {
     citizen::read_outbox(check_envelope("outbox row", bytes)?)
+}
+
+/// The stock of one product at one site.
+#[must_use]
+pub fn encode_stock(stock: &StockRecord) -> Vec<u8> {
+    seal(&stock::stock_to_proto(stock))
+}
+
+/// Reads what [`encode_stock`] wrote.
+///
+/// # Errors
+/// The bytes are damaged, or on hand is not the sum that it is.
+pub fn decode_stock(bytes: Vec<u8>) -> Result<StockRecord, DecodeError> {
+    stock::stock_from_proto(open("stock", &bytes)?)
+}
+
+/// What a site changed by itself.
+#[must_use]
+pub fn encode_journal(journal: &StockJournal) -> Vec<u8> {
+    seal(&stock::journal_to_proto(journal))
+}
+
+/// Reads what [`encode_journal`] wrote.
+///
+/// # Errors
+/// The bytes are damaged, or break a law of the changes.
+pub fn decode_journal(bytes: Vec<u8>) -> Result<StockJournal, DecodeError> {
+    stock::journal_from_proto(open_shared("list of stock changes", &bytes.into())?)
 }
 
 /// The facts of a shard.

@@ -3,18 +3,28 @@
 //! State family:
 //! ```text
 //! 0x00 ‖ group (4) ‖ kind (1) ‖ …                         facts of a group
-//!        kind 0x01 applied point, 0x02 shard facts, 0x03 program ‖ id, 0x04 cluster view
+//!        kind 0x01 applied point, 0x02 shard facts, 0x03 program ‖ id, 0x04 cluster view,
+//!        0x08 watermark ‖ source group (4)
 //! 0x01 ‖ ring position (8) ‖ kind (1) ‖ rest of key (8) ‖ … data, by position and not by group: a split moves no bytes
-//!        kind 0x01 citizen record ‖ program id, 0x02 site record
+//!        kind 0x01 citizen record ‖ program id
 //! 0x02 ‖ group (4) ‖ sequence (8)                          outbox rows
+//! 0x03 ‖ kind (1) ‖ ring position (8) ‖ rest of key (8) ‖ … sites, by position too
+//!        kind 0x01 site record, 0x02 stock ‖ product, 0x03 what the site changed,
+//!        0x04 sale ‖ sold at (8) ‖ request id (16), 0x05 paper sale beyond the ration ‖ the same
 //! ```
 //! The log family is in [`raft`].
 
 pub mod raft;
+mod site;
 
 use quorate_proto::{
-    ids::{CitizenKey, ProgramId, RingPosition, ShardId, SiteCode, SiteKey},
+    ids::{CitizenKey, ProgramId, RingPosition, ShardId},
     ring::RingRange,
+};
+
+pub use site::{
+    journal, over_quota, over_quota_in, over_quotas, product_of, sale_of, shown, site, site_at,
+    site_of, site_ranges, site_sale, site_sales, sites_in, stock, stocks, stocks_in,
 };
 
 const FACTS: u8 = 0x00;
@@ -25,9 +35,9 @@ const FACT_APPLIED: u8 = 0x01;
 const FACT_SHARD: u8 = 0x02;
 const FACT_PROGRAM: u8 = 0x03;
 const FACT_VIEW: u8 = 0x04;
+const FACT_WATERMARK: u8 = 0x08;
 
 const DATA_CITIZEN: u8 = 0x01;
-const DATA_SITE: u8 = 0x02;
 
 /// Bytes of a data key in front of its kind.
 const DATA_KIND_AT: usize = 1 + 8;
@@ -72,11 +82,20 @@ pub fn citizen(citizen: &CitizenKey, program: &ProgramId) -> Vec<u8> {
     data(citizen.position(), DATA_CITIZEN, citizen.rest(), suffix)
 }
 
-/// One site.
+/// How much of another shard's outbox has been applied by this one.
 #[must_use]
-pub fn site(code: &SiteCode) -> Vec<u8> {
-    let key = SiteKey::of(code);
-    data(key.position(), DATA_SITE, key.rest(), &[])
+pub fn watermark(shard: ShardId, source: ShardId) -> Vec<u8> {
+    fact(shard, FACT_WATERMARK, &source.get().to_be_bytes())
+}
+
+/// The shard whose outbox a watermark key speaks of.
+#[must_use]
+pub fn source_of_watermark(key: &[u8]) -> Option<ShardId> {
+    if StateKind::of(key) != Some(StateKind::Watermark) {
+        return None;
+    }
+    let source = key.get(6..)?.try_into().ok()?;
+    Some(ShardId(u32::from_be_bytes(source)))
 }
 
 /// One outbox row. Sequence numbers of a shard start at 1.
@@ -93,16 +112,26 @@ pub fn outbox_rows(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
     group_range(OUTBOX, shard)
 }
 
-/// Every `[first, end)` key range that a shard owns, in key order: facts, data, outbox.
+/// The sequence number of an outbox key of this shard.
+#[must_use]
+pub fn outbox_sequence(key: &[u8]) -> Option<u64> {
+    if StateKind::of(key) != Some(StateKind::Outbox) {
+        return None;
+    }
+    key.last_chunk().copied().map(u64::from_be_bytes)
+}
+
+/// Every `[first, end)` key range that a shard owns, in key order: facts, data, outbox, sites.
 #[must_use]
 pub fn ranges(shard: ShardId, range: Option<RingRange>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut ranges = vec![group_range(FACTS, shard)];
     ranges.extend(range.map(data_range));
     ranges.push(group_range(OUTBOX, shard));
+    ranges.extend(range.into_iter().flat_map(site_ranges));
     ranges
 }
 
-/// The `[first, end)` key range of all data on this part of the ring.
+/// The `[first, end)` key range of the citizens on this part of the ring.
 #[must_use]
 pub fn data_range(range: RingRange) -> (Vec<u8>, Vec<u8>) {
     let position_key = |position: RingPosition| {
@@ -128,10 +157,20 @@ pub enum StateKind {
     Program,
     /// The cluster view.
     ClusterView,
+    /// How much of another shard's outbox was applied.
+    Watermark,
     /// A citizen record.
     Citizen,
     /// A site record.
     Site,
+    /// One product at one site.
+    Stock,
+    /// What a site changed by itself.
+    StockJournal,
+    /// A sale in its site's list.
+    SiteSale,
+    /// A paper sale beyond the ration in its site's list.
+    OverQuotaSale,
     /// An outbox row.
     Outbox,
 }
@@ -146,14 +185,15 @@ impl StateKind {
                 FACT_SHARD => Some(Self::Facts),
                 FACT_PROGRAM => Some(Self::Program),
                 FACT_VIEW => Some(Self::ClusterView),
+                FACT_WATERMARK => Some(Self::Watermark),
                 _ => None,
             },
             (DATA, 18..) => match key[DATA_KIND_AT] {
                 DATA_CITIZEN => Some(Self::Citizen),
-                DATA_SITE => Some(Self::Site),
                 _ => None,
             },
             (OUTBOX, 13) => Some(Self::Outbox),
+            (site::SITES, _) => site::kind(key),
             _ => None,
         }
     }
@@ -184,7 +224,15 @@ pub fn describe(key: &[u8]) -> String {
         }
         Some(StateKind::ClusterView) => "cluster view".to_owned(),
         Some(StateKind::Citizen) => format!("citizen record at {:02x}{:02x}…", key[1], key[2]),
-        Some(StateKind::Site) => format!("site record at {:02x}{:02x}…", key[1], key[2]),
+        Some(StateKind::Watermark) => format!("watermark of shard {}", group()),
+        Some(StateKind::Site) => format!("site record at {:02x}{:02x}…", key[2], key[3]),
+        Some(StateKind::Stock) => format!("stock at {:02x}{:02x}…", key[2], key[3]),
+        Some(StateKind::StockJournal) => {
+            format!("list of stock changes at {:02x}{:02x}…", key[2], key[3])
+        }
+        Some(StateKind::SiteSale | StateKind::OverQuotaSale) => {
+            format!("sale of the site at {:02x}{:02x}…", key[2], key[3])
+        }
         Some(StateKind::Outbox) => format!("outbox row of shard {}", group()),
         None => format!("row of an unknown kind, {} bytes of key", key.len()),
     }

@@ -21,17 +21,19 @@ mod region;
 mod sale;
 mod site;
 mod state;
+mod stock;
 mod void;
 
 pub use answer::answer;
 pub use batch::apply_batch;
 pub use calendar::Window;
 pub use command::{
-    AdoptRange, Batch, Command, CommandBody, PutDevice, RecordSale, SaleSite, VoidSale,
+    AdoptRange, Batch, Command, CommandBody, PutDevice, RecordSale, SaleSite, SuspendSite, VoidSale,
 };
 pub use outcome::{
-    Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome, PutDeviceOutcome,
-    PutSitesOutcome, RecordOutcome, Verdict, VoidOutcome, VoidRefusal,
+    AdjustmentReason, Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome,
+    PutDeviceOutcome, PutSitesOutcome, RecordOutcome, StockOutcome, Verdict, VoidOutcome,
+    VoidRefusal,
 };
 pub use program::{Program, ProgramError, Rule, WindowKind};
 pub use query::{CheckQuery, DeviceQuery, ListQuery, Query};
@@ -41,6 +43,9 @@ pub use record::{
 };
 pub use region::Region;
 pub use state::{facts, program_versions};
+pub use stock::{
+    ChangeStock, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,
+};
 
 pub(crate) use history::units_at_grant;
 pub(crate) use state::{KnownProgram, load_programs};

@@ -66,6 +66,23 @@ pub const NODES_MAX: usize = 1024;
 /// Longest address or zone of a node, bytes: a full DNS name and a port.
 pub const NODE_TEXT_BYTES_MAX: usize = 264;
 
+/// Devices at one site: a department store of pharmacies. The record is read with every login.
+pub const SITE_DEVICES_MAX: usize = 1000;
+
+/// Products of one site: every product of every program that a country may run at once.
+pub const SITE_PRODUCTS_MAX: usize = 64;
+
+/// Units in one change of stock: a thousand times what a site gets in a day. Sums then stay far inside 63
+/// bits.
+pub const STOCK_QUANTITY_MAX: u32 = 1_000_000;
+
+/// Changes of one site that are kept to know their repeats; the oldest is dropped. Thirty a day for the
+/// whole retention time: a clerk makes a few a day. The row is read and written with each change.
+pub const STOCK_CHANGES_KEPT_MAX: usize = 1024;
+
+/// Longest public notice of a site, or note of an adjustment, bytes.
+pub const STOCK_TEXT_BYTES_MAX: usize = 200;
+
 const _: () = assert!(
     RETENTION_MS > WINDOW_MS_MAX,
     "a sale must be remembered for as long as it can count"

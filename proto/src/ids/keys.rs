@@ -54,6 +54,12 @@ impl CitizenKey {
 }
 
 impl SiteKey {
+    /// Takes the 16 bytes of a key that was made by [`SiteKey::of`].
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The key of the site with this code.
     #[must_use]
     pub fn of(code: &SiteCode) -> Self {

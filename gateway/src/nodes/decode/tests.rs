@@ -63,6 +63,7 @@ fn errors_of_the_question_are_rejections_and_a_moved_key_is_not() {
         (Kind::RequestIdConflict, Rejection::RequestIdConflict),
         (Kind::UnknownProgram, Rejection::UnknownProgram),
         (Kind::QuantityTooLarge, Rejection::QuantityTooLarge),
+        (Kind::TooMany, Rejection::TooMany),
     ];
     for (kind, expected) in cases {
         match heard(error_reply(kind), SHARD).unwrap() {

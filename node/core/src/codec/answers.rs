@@ -6,12 +6,15 @@ use quorate_proto::{
     storage::{self as pb, command_error::Kind, outcome::Body},
 };
 
-use super::records::{profile_to_proto, sale_to_proto};
+use super::{
+    records::{profile_to_proto, sale_to_proto},
+    stock::stock_to_proto,
+};
 use crate::{
     checkpoint::RecordTotals,
     ledger::{
-        Answer, CommandError, CommandErrorKind, DenialReason, Outcome, PutDeviceOutcome, Verdict,
-        VoidRefusal,
+        Answer, CommandError, CommandErrorKind, DenialReason, Outcome, PutDeviceOutcome,
+        StockOutcome, Verdict, VoidRefusal,
     },
 };
 
@@ -42,6 +45,18 @@ pub fn outcome_to_proto(outcome: Outcome) -> pb::Outcome {
             site_unknown: put == PutDeviceOutcome::SiteUnknown,
             key_conflict: put == PutDeviceOutcome::KeyConflict,
         }),
+        Outcome::Stock(StockOutcome::SiteUnknown) => Body::Stock(pb::StockOutcome {
+            site_unknown: true,
+            ..pb::StockOutcome::default()
+        }),
+        Outcome::Stock(StockOutcome::Answered { stock, repeated }) => {
+            Body::Stock(pb::StockOutcome {
+                stock: stock.as_ref().map(|(_, stock)| stock_to_proto(stock)),
+                product: stock.map_or_else(String::new, |(product, _)| product.to_string()),
+                repeated_answer: repeated,
+                site_unknown: false,
+            })
+        }
         Outcome::Done => Body::Done(pb::Done {}),
         Outcome::Error(error) => Body::Error(error_to_proto(error)),
     };
@@ -105,6 +120,7 @@ fn error_to_proto(error: CommandError) -> pb::CommandError {
         CommandErrorKind::UnknownProgram => Kind::UnknownProgram,
         CommandErrorKind::WrongShard => Kind::WrongShard,
         CommandErrorKind::QuantityTooLarge => Kind::QuantityTooLarge,
+        CommandErrorKind::TooMany => Kind::TooMany,
     };
     pb::CommandError {
         kind: kind.into(),

@@ -11,11 +11,12 @@ use super::{
     DecodeError,
     fields::{self, required},
     records::{profile_from_proto, profile_to_proto, ring_range},
+    stock,
 };
 use crate::{
     ledger::{
         AdoptRange, Batch, CheckQuery, Command, CommandBody, DeviceQuery, ListQuery, Program,
-        PutDevice, Query, RecordSale, Rule, SaleSite, VoidSale, WindowKind,
+        PutDevice, Query, RecordSale, Rule, SaleSite, SuspendSite, VoidSale, WindowKind,
     },
     limits,
 };
@@ -80,6 +81,11 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
             last: adopt.range.last().get(),
             epoch: adopt.epoch.get(),
         }),
+        CommandBody::ChangeStock(change) => Body::ChangeStock(stock::command_to_proto(change)),
+        CommandBody::SuspendSite(suspend) => Body::SuspendSite(pb::SuspendSite {
+            site_code: suspend.site_code.to_string(),
+            suspended: suspend.suspended,
+        }),
     };
     pb::Command {
         epoch: command.epoch.get(),
@@ -131,11 +137,14 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
                 "a range has an epoch of 1 or more",
             ));
         }
-        Body::RecordSlip(_)
-        | Body::ChangeStock(_)
-        | Body::SuspendSite(_)
-        | Body::DeliverStock(_)
-        | Body::AcknowledgeOutbox(_) => return Err(DecodeError::missing("command")),
+        Body::ChangeStock(change) => CommandBody::ChangeStock(stock::command_from_proto(change)?),
+        Body::SuspendSite(suspend) => CommandBody::SuspendSite(SuspendSite {
+            site_code: fields::site_code(&suspend.site_code)?,
+            suspended: suspend.suspended,
+        }),
+        Body::RecordSlip(_) | Body::DeliverStock(_) | Body::AcknowledgeOutbox(_) => {
+            return Err(DecodeError::missing("command"));
+        }
         Body::AdoptRange(adopt) => CommandBody::AdoptRange(AdoptRange {
             range: ring_range(adopt.first, adopt.last)?,
             epoch: Epoch(adopt.epoch),

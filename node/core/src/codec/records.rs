@@ -60,7 +60,9 @@ pub(super) fn site_to_proto(site: SiteRecord) -> pb::SiteRecord {
     pb::SiteRecord {
         devices: devices.collect(),
         profile: Some(profile_to_proto(site.profile)),
-        ..pb::SiteRecord::default()
+        suspended: site.suspended,
+        notice: site.notice,
+        updated_at_ms: site.updated_at_ms,
     }
 }
 
@@ -75,10 +77,15 @@ pub(super) fn site_from_proto(message: pb::SiteRecord) -> Result<SiteRecord, Dec
     Ok(SiteRecord {
         devices: devices.collect::<Result<_, _>>()?,
         profile: profile_from_proto(required("site profile", message.profile)?)?,
+        suspended: message.suspended,
+        notice: fields::bounded("notice", message.notice, limits::STOCK_TEXT_BYTES_MAX)?,
+        updated_at_ms: fields::time_ms(message.updated_at_ms)?,
     })
 }
 
-pub(super) fn profile_to_proto(profile: SiteProfile) -> pb::SiteProfile {
+/// A site's profile as it is stored and travels.
+#[must_use]
+pub fn profile_to_proto(profile: SiteProfile) -> pb::SiteProfile {
     pb::SiteProfile {
         code: profile.code.to_string(),
         name: profile.name,

@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use quorate_proto::ring::even_split;
+use quorate_proto::{
+    ids::{ProductId, RequestId, SiteCode, SiteKey},
+    ring::even_split,
+};
 
 fn inside(range: &(Vec<u8>, Vec<u8>), key: &[u8]) -> bool {
     range.0.as_slice() <= key && key < range.1.as_slice()
@@ -51,8 +54,86 @@ fn data_belongs_to_the_range_that_holds_its_position() {
         }
     }
     let ranges = ranges(ShardId(1), Some(RingRange::FULL));
-    assert_eq!(ranges.len(), 3);
+    assert_eq!(ranges.len(), 8);
     assert!(ranges.is_sorted());
+}
+
+fn site_at_position(position: u64) -> SiteKey {
+    SiteKey::new(citizen_at(position).get())
+}
+
+#[test]
+fn what_a_site_has_belongs_to_the_range_that_holds_its_position() {
+    let product = ProductId::parse("kf-mask").unwrap();
+    let request = RequestId::from_bytes([7; 16]).unwrap();
+    let parts = even_split(3);
+    for (index, part) in parts.iter().enumerate() {
+        for position in [part.first().get(), part.last().get()] {
+            let site = site_at_position(position);
+            let rows = [
+                (site_at(&site), StateKind::Site),
+                (stock(&site, &product), StateKind::Stock),
+                (journal(&site), StateKind::StockJournal),
+                (site_sale(&site, 5, request), StateKind::SiteSale),
+                (over_quota(&site, 5, request), StateKind::OverQuotaSale),
+            ];
+            for (key, kind) in rows {
+                assert_eq!(StateKind::of(&key), Some(kind));
+                assert_eq!(site_of(&key), Some(site));
+                for (other, range) in parts.iter().enumerate() {
+                    let ranges = ranges(ShardId(1), Some(*range));
+                    let owned = ranges.iter().filter(|range| inside(range, &key));
+                    assert_eq!(owned.count(), usize::from(other == index), "{key:02x?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sales_of_a_site_sort_by_time_and_read_back() {
+    let (site, next) = (site_at_position(9), site_at_position(10));
+    let request = RequestId::from_bytes([0xff; 16]).unwrap();
+    let keys = [0, 1, 255, 256, i64::MAX].map(|at| site_sale(&site, at, request));
+    assert!(keys.is_sorted());
+    assert_eq!(sale_of(&keys[3]), Some((256, request)));
+    assert_eq!(sale_of(&over_quota(&site, 3, request)), Some((3, request)));
+    assert_eq!(sale_of(&site_at(&site)), None);
+    let range = site_sales(&site, 1, 256);
+    let within = |key: &Vec<u8>| inside(&range, key);
+    assert_eq!(keys.each_ref().map(within), [false, true, true, false, false]);
+    assert!(!inside(&range, &site_sale(&next, 5, request)));
+    assert!(inside(&over_quotas(&site, 6), &over_quota(&site, 5, request)));
+    assert!(!inside(&over_quotas(&site, 5), &over_quota(&site, 5, request)));
+
+    let product = ProductId::parse("kf-mask").unwrap();
+    let key = stock(&site, &product);
+    assert_eq!(product_of(&key), Some(product));
+    assert_eq!(product_of(&keys[0]), None);
+    assert!(inside(&stocks(&site), &key));
+    assert!(!inside(&stocks(&next), &key));
+    let edge = SiteKey::new([0xff; 16]);
+    assert!(inside(&stocks(&edge), &stock(&edge, &product)));
+    assert!(inside(&shown(), &key) && inside(&shown(), &site_at(&edge)));
+    assert!(!inside(&shown(), &keys[0]) && !inside(&shown(), &journal(&site)));
+    for (kind, key) in [
+        (sites_in(RingRange::FULL), site_at(&edge)),
+        (stocks_in(RingRange::FULL), key),
+        (over_quota_in(RingRange::FULL), over_quota(&edge, 1, request)),
+    ] {
+        assert!(inside(&kind, &key));
+    }
+}
+
+#[test]
+fn watermarks_name_their_source() {
+    let key = watermark(ShardId(3), ShardId(258));
+    assert_eq!(StateKind::of(&key), Some(StateKind::Watermark));
+    assert_eq!(source_of_watermark(&key), Some(ShardId(258)));
+    assert_eq!(source_of_watermark(&facts(ShardId(3))), None);
+    assert_eq!(describe(&key), "watermark of shard 3");
+    assert_eq!(outbox_sequence(&outbox(ShardId(3), 70_000)), Some(70_000));
+    assert_eq!(outbox_sequence(&key), None);
 }
 
 #[test]

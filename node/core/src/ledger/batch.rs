@@ -13,7 +13,7 @@ use super::{
     record::ShardFacts,
     sale, site,
     state::{self, KnownProgram},
-    void,
+    stock, void,
 };
 use crate::{error::CoreError, view::Overlay};
 
@@ -70,6 +70,8 @@ impl Step<'_, '_> {
             CommandBody::PutProgram(program) => self.put_program(program),
             CommandBody::Checkpoint { .. } => Ok(Outcome::Done),
             CommandBody::AdoptRange(adopt) => Ok(self.adopt_range(*adopt)),
+            CommandBody::ChangeStock(command) => stock::change(self, command),
+            CommandBody::SuspendSite(command) => site::suspend(self, command),
         }
     }
 

@@ -7,7 +7,7 @@ use quorate_proto::{
     ring::RingRange,
 };
 
-use super::{program::Program, record::SiteProfile, region::Region};
+use super::{program::Program, record::SiteProfile, region::Region, stock::ChangeStock};
 
 /// Commands decided together at one instant: the payload of one log entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,10 @@ pub enum CommandBody {
     },
     /// Gives the shard its range. The first command of every shard.
     AdoptRange(AdoptRange),
+    /// A site changes its stock or its notice.
+    ChangeStock(ChangeStock),
+    /// Suspends a site, or lifts it.
+    SuspendSite(SuspendSite),
 }
 
 /// Where a sale is made, as the session says it.
@@ -112,6 +116,15 @@ pub struct PutDevice {
     pub device_id: DeviceId,
     /// Ed25519 public key.
     pub public_key: [u8; 32],
+}
+
+/// Suspends a site, or lifts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuspendSite {
+    /// The site; it must be known.
+    pub site_code: SiteCode,
+    /// False lifts it.
+    pub suspended: bool,
 }
 
 /// Gives a shard its range.

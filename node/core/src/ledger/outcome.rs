@@ -1,10 +1,14 @@
 //! What a shard answers. A denial and a refusal are answers like any other.
 
-use quorate_proto::{ids::RuleId, v1};
+use quorate_proto::{
+    ids::{ProductId, RuleId},
+    v1,
+};
 
 use super::{
     calendar::Window,
     record::{Sale, SiteProfile},
+    stock::StockRecord,
 };
 
 /// The result of one command.
@@ -18,6 +22,8 @@ pub enum Outcome {
     PutSites(PutSitesOutcome),
     /// Of a device key.
     PutDevice(PutDeviceOutcome),
+    /// Of a change that a site made by itself, or of its suspension.
+    Stock(StockOutcome),
     /// Done, nothing to say.
     Done,
     /// Could not be decided; nothing was written.
@@ -94,6 +100,20 @@ pub enum PutDeviceOutcome {
     KeyConflict,
 }
 
+/// The result of a change that a site made by itself, or of its suspension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StockOutcome {
+    /// There is no such site; nothing was written.
+    SiteUnknown,
+    /// It is done.
+    Answered {
+        /// The stock after it, or as it is now if it was done before; `None`: it was not about a product.
+        stock: Option<(ProductId, StockRecord)>,
+        /// Whether it was done before.
+        repeated: bool,
+    },
+}
+
 /// Why a command or query could not be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandError {
@@ -114,6 +134,8 @@ pub enum CommandErrorKind {
     WrongShard,
     /// The quantity is above the rule's largest single sale.
     QuantityTooLarge,
+    /// There are as many of these as there may be.
+    TooMany,
 }
 
 impl CommandError {
@@ -218,5 +240,21 @@ closed_enum! {
         TooLate,
         /// The sale was undone before.
         AlreadyVoided,
+    }
+}
+
+closed_enum! {
+    /// Why a count was corrected.
+    AdjustmentReason from v1::AdjustmentReason {
+        /// Counted again.
+        Counted,
+        /// Goods were damaged.
+        Damaged,
+        /// Goods were given back to the supplier.
+        Returned,
+        /// Goods were given to, or taken from, another site.
+        Transferred,
+        /// The note says what.
+        Other,
     }
 }

@@ -114,9 +114,27 @@ pub struct SiteRecord {
     pub profile: SiteProfile,
     /// Enrolled devices, in the order of their enrolment.
     pub devices: Vec<Device>,
+    /// It may not sell.
+    pub suspended: bool,
+    /// A line for the public; empty: none.
+    pub notice: String,
+    /// Last change of profile, suspension or notice, Unix milliseconds.
+    pub updated_at_ms: i64,
 }
 
 impl SiteRecord {
+    /// A site that nothing but its profile is known of.
+    #[must_use]
+    pub fn new(profile: SiteProfile) -> Self {
+        Self {
+            profile,
+            devices: Vec::new(),
+            suspended: false,
+            notice: String::new(),
+            updated_at_ms: 0,
+        }
+    }
+
     /// The device of that id.
     #[must_use]
     pub fn device(&self, id: DeviceId) -> Option<&Device> {

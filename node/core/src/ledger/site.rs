@@ -4,14 +4,17 @@ use quorate_proto::ids::SiteKey;
 
 use super::{
     batch::Step,
-    command::PutDevice,
-    outcome::{Outcome, PutDeviceOutcome, PutSitesOutcome},
+    command::{PutDevice, SuspendSite},
+    outcome::{
+        CommandError, CommandErrorKind, Outcome, PutDeviceOutcome, PutSitesOutcome, StockOutcome,
+    },
     record::{Device, SiteProfile, SiteRecord},
     state,
 };
-use crate::{error::CoreError, keys};
+use crate::{error::CoreError, keys, limits};
 
-/// Adds or replaces profiles; devices stay. Nothing is written if one of the sites is not this shard's.
+/// Adds or replaces profiles; all else of a known site stays. Nothing is written if one of the sites is not
+/// this shard's.
 pub(super) fn put_sites(
     step: &mut Step<'_, '_>,
     profiles: &[SiteProfile],
@@ -24,22 +27,23 @@ pub(super) fn put_sites(
     let mut counted = PutSitesOutcome::default();
     for profile in profiles {
         let key = keys::site(&profile.code);
-        let devices = match state::load_site(&*step.overlay, &key)? {
-            Some(site) if site.profile == *profile => {
+        let profile = profile.clone();
+        let mut site = match state::load_site(&*step.overlay, &key)? {
+            Some(site) if site.profile == profile => {
                 counted.unchanged += 1;
                 continue;
             }
             Some(site) => {
                 counted.replaced += 1;
-                site.devices
+                SiteRecord { profile, ..site }
             }
             None => {
                 counted.added += 1;
-                Vec::new()
+                SiteRecord::new(profile)
             }
         };
-        let profile = profile.clone();
-        state::store_site(step.overlay, key, SiteRecord { profile, devices });
+        site.updated_at_ms = step.now_ms;
+        state::store_site(step.overlay, key, site);
     }
     Ok(Outcome::PutSites(counted))
 }
@@ -60,6 +64,13 @@ pub(super) fn put_device(
     let outcome = match enrolled.map(|device| device.public_key == command.public_key) {
         Some(true) => PutDeviceOutcome::AlreadyEnrolled,
         Some(false) => PutDeviceOutcome::KeyConflict,
+        None if site.devices.len() >= limits::SITE_DEVICES_MAX => {
+            let why = format!(
+                "the site has {} devices already, and no more",
+                limits::SITE_DEVICES_MAX
+            );
+            return Ok(CommandError::new(CommandErrorKind::TooMany, why).into());
+        }
         None => {
             site.devices.push(Device {
                 device_id: command.device_id,
@@ -71,4 +82,28 @@ pub(super) fn put_device(
         }
     };
     Ok(Outcome::PutDevice(outcome))
+}
+
+/// Suspends a site, or lifts it.
+pub(super) fn suspend(
+    step: &mut Step<'_, '_>,
+    command: &SuspendSite,
+) -> Result<Outcome, CoreError> {
+    if let Err(error) = step.check_owner(SiteKey::of(&command.site_code).position()) {
+        return Ok(error.into());
+    }
+    let key = keys::site(&command.site_code);
+    let Some(mut site) = state::load_site(&*step.overlay, &key)? else {
+        return Ok(Outcome::Stock(StockOutcome::SiteUnknown));
+    };
+    let repeated = site.suspended == command.suspended;
+    if !repeated {
+        site.suspended = command.suspended;
+        site.updated_at_ms = step.now_ms;
+        state::store_site(step.overlay, key, site);
+    }
+    Ok(Outcome::Stock(StockOutcome::Answered {
+        stock: None,
+        repeated,
+    }))
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use quorate_proto::ids::{ProgramId, ShardId};
+use quorate_proto::ids::{ProductId, ProgramId, ShardId, SiteKey};
 
 use super::{
     account::Account,
     calendar::Calendar,
     program::Program,
     record::{CitizenRecord, OutboxRow, ShardFacts, SiteRecord},
+    stock::{StockJournal, StockRecord},
 };
 use crate::{
     codec::{self, DecodeError},
@@ -98,6 +99,40 @@ pub(super) fn load_site(view: &dyn View, key: &[u8]) -> Result<Option<SiteRecord
     read_at(view, key, codec::decode_site)
 }
 
+/// One product at one site.
+pub(super) fn load_stock(view: &dyn View, key: &[u8]) -> Result<Option<StockRecord>, CoreError> {
+    read_at(view, key, codec::decode_stock)
+}
+
+/// Every product at one site, by product.
+pub(super) fn load_stocks(
+    view: &dyn View,
+    site: &SiteKey,
+) -> Result<Vec<(ProductId, StockRecord)>, CoreError> {
+    let (first, end) = keys::stocks(site);
+    let mut stocks = Vec::new();
+    visit_rows(view, &first, &end, &mut |key, value| {
+        let product =
+            keys::product_of(key).ok_or(DecodeError::missing("product of a stock key"))?;
+        stocks.push((product, codec::decode_stock(value.to_vec())?));
+        Ok(())
+    })?;
+    Ok(stocks)
+}
+
+/// What a site changed by itself; empty if nothing is remembered.
+pub(super) fn load_journal(view: &dyn View, key: &[u8]) -> Result<StockJournal, CoreError> {
+    Ok(read_at(view, key, codec::decode_journal)?.unwrap_or_default())
+}
+
+pub(super) fn store_stock(overlay: &mut Overlay<'_>, key: Vec<u8>, stock: &StockRecord) {
+    overlay.put(key, codec::encode_stock(stock));
+}
+
+pub(super) fn store_journal(overlay: &mut Overlay<'_>, key: Vec<u8>, journal: &StockJournal) {
+    overlay.put(key, codec::encode_journal(journal));
+}
+
 pub(super) fn store_facts(overlay: &mut Overlay<'_>, shard: ShardId, facts: &ShardFacts) {
     overlay.put(keys::facts(shard), codec::encode_facts(facts));
 }
@@ -128,6 +163,28 @@ pub(super) fn append_outbox(
         keys::outbox(shard, facts.outbox_rows),
         codec::encode_outbox_row(row),
     );
+}
+
+/// Hands every row of a range to `visit`; what it cannot read is named as damaged.
+pub(super) fn visit_rows(
+    view: &dyn View,
+    first: &[u8],
+    end: &[u8],
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), DecodeError>,
+) -> Result<(), CoreError> {
+    let mut damaged = None;
+    let scanned = view.scan(first, end, &mut |key, value| {
+        visit(key, value).map_err(|fault| {
+            let key = key.to_vec();
+            let stop = ViewError::new(&fault);
+            damaged = Some(CoreError::Damaged { key, fault });
+            stop
+        })
+    });
+    match damaged {
+        Some(error) => Err(error),
+        None => Ok(scanned?),
+    }
 }
 
 fn read<T>(

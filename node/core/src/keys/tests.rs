@@ -101,10 +101,19 @@ fn sales_of_a_site_sort_by_time_and_read_back() {
     assert_eq!(sale_of(&site_at(&site)), None);
     let range = site_sales(&site, 1, 256);
     let within = |key: &Vec<u8>| inside(&range, key);
-    assert_eq!(keys.each_ref().map(within), [false, true, true, false, false]);
+    assert_eq!(
+        keys.each_ref().map(within),
+        [false, true, true, false, false]
+    );
     assert!(!inside(&range, &site_sale(&next, 5, request)));
-    assert!(inside(&over_quotas(&site, 6), &over_quota(&site, 5, request)));
-    assert!(!inside(&over_quotas(&site, 5), &over_quota(&site, 5, request)));
+    assert!(inside(
+        &over_quotas(&site, 6),
+        &over_quota(&site, 5, request)
+    ));
+    assert!(!inside(
+        &over_quotas(&site, 5),
+        &over_quota(&site, 5, request)
+    ));
 
     let product = ProductId::parse("kf-mask").unwrap();
     let key = stock(&site, &product);
@@ -119,7 +128,10 @@ fn sales_of_a_site_sort_by_time_and_read_back() {
     for (kind, key) in [
         (sites_in(RingRange::FULL), site_at(&edge)),
         (stocks_in(RingRange::FULL), key),
-        (over_quota_in(RingRange::FULL), over_quota(&edge, 1, request)),
+        (
+            over_quota_in(RingRange::FULL),
+            over_quota(&edge, 1, request),
+        ),
     ] {
         assert!(inside(&kind, &key));
     }

@@ -126,6 +126,22 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_millis(120);
 pub(crate) const ELECTION_MIN: Duration = Duration::from_millis(450);
 pub(crate) const ELECTION_MAX: Duration = Duration::from_millis(900);
 
+/// Times kept of rows of one outbox that are not acknowledged, by which their age is told. Beyond it every
+/// two become one: an outbox that is stuck for days costs no more.
+pub(crate) const OUTBOX_MARKS_MAX: usize = 4096;
+
+/// Changes of sites are gathered for this long before a gateway is told: a busy site changes with every sale.
+pub(crate) const SITE_FEED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A gateway hears of each shard at least this often, so that it can tell old data from quiet sites.
+pub(crate) const SITE_FEED_HEARTBEAT: Duration = Duration::from_millis(800);
+
+/// Sites in one frame: about 150 KiB. Bounds also how long reading them holds up the applier.
+pub(crate) const SITES_PER_FRAME: usize = 256;
+
+/// Frames waiting for one gateway, of all shards. Beyond it sites are told less often.
+pub(crate) const SITE_FRAMES_QUEUED: usize = 16;
+
 const _: () = assert!(
     3 * HEARTBEAT.as_millis() < ELECTION_MIN.as_millis(),
     "a lost heartbeat must not start an election"

@@ -30,7 +30,7 @@ pub use commands::{
     query_to_proto,
 };
 pub use records::profile_to_proto;
-pub use stock::{stock_from_proto, stock_to_proto};
+pub use stock::{site_state_to_proto, stock_from_proto, stock_to_proto};
 
 /// Version of the envelope.
 const VERSION: u8 = 1;

@@ -19,6 +19,7 @@ mod query;
 mod record;
 mod region;
 mod sale;
+mod shown;
 mod site;
 mod state;
 mod stock;
@@ -42,6 +43,7 @@ pub use record::{
     ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
 };
 pub use region::Region;
+pub use shown::{ShownSite, shown_site, site_keys};
 pub use state::{facts, program_versions};
 pub use stock::{
     ChangeStock, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,

@@ -131,6 +131,7 @@ impl Group {
             shard,
             Arc::clone(&engine),
             queue.clone(),
+            env.clone(),
         )?);
         let log = GroupLog::open(shard, engine, queue)?;
         let snapshots_under_way = Arc::new(AtomicUsize::new(0));

@@ -13,6 +13,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{OptionalSend, StorageError};
 use quorate_core::ViewError;
+use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
 use tempfile::TempDir;
 
@@ -43,7 +44,7 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
         let committer = std::thread::spawn(move || {
             futures_executor::block_on(committer.run()).expect("the log is written");
         });
-        let state = ReplicaState::open(SHARD, Arc::clone(&engine), queue.clone())
+        let state = ReplicaState::open(SHARD, Arc::clone(&engine), queue.clone(), Env::system())
             .expect("an empty state opens");
         let log = GroupLog::open(SHARD, Arc::clone(&engine), queue).expect("an empty log opens");
         let state = Arc::new(state);

@@ -6,6 +6,7 @@
 //! durable applied index; replica ids are unique per group and never reused; a lost outcome is unknown,
 //! never failed.
 
+mod books;
 mod codec;
 mod group;
 mod inbound;
@@ -21,6 +22,7 @@ mod snapshot_sender;
 mod state_machine;
 mod types;
 
+pub(crate) use books::TouchedSites;
 pub(crate) use codec::AppliedPoint;
 pub(crate) use group::{Group, GroupParts, Pending, Proposed, ReadRefused};
 pub(crate) use inbound::{FindGroup, Inbound};

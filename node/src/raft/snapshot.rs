@@ -257,8 +257,7 @@ pub(super) async fn install(
     let tables = paths(&spooled.dir, &spooled.tables);
     state.engine.replace_state(&clears_of(&pending), &tables)?;
     write_synced(&state.queue, RowOp::Delete(marker)).await?;
-    state.replace_point(point);
-    Ok(())
+    Ok(state.replace_point(point)?)
 }
 
 /// Finishes an install that a crash interrupted. Called before the group is opened.

@@ -16,10 +16,12 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use quorate_core::checkpoint::{self, ShardSummary};
 use quorate_core::{CoreError, Overlay, View, codec, keys, ledger, system};
+use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
 use tokio::sync::watch;
 
+use super::books::{Books, Outbox};
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
 use super::snapshot::{SnapshotBuilder, SnapshotData, install};
 use super::types::{
@@ -43,6 +45,8 @@ pub(crate) struct ReplicaState {
     /// Entries up to here were not applied by this process: they came from disk or with a snapshot, and no
     /// digest was made at them.
     not_applied_here: AtomicU64,
+    books: Books,
+    env: Env,
 }
 
 impl ReplicaState {
@@ -51,9 +55,13 @@ impl ReplicaState {
         group: ShardId,
         engine: Arc<dyn Engine>,
         queue: LogQueue,
+        env: Env,
     ) -> Result<Self, StorageError> {
         let point = read_point(&*engine, group)?;
+        let outbox = read_outbox(&*engine, group)?;
         Ok(Self {
+            books: Books::open(group, outbox, env.monotonic()),
+            env,
             group,
             engine,
             queue,
@@ -63,6 +71,11 @@ impl ReplicaState {
             point: RwLock::new(point),
             digests: watch::Sender::new(BTreeMap::new()),
         })
+    }
+
+    /// What is known of the state without reading it.
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
     }
 
     /// Reads the state together with the point it stands at.
@@ -119,7 +132,8 @@ impl ReplicaState {
         }
     }
 
-    pub(super) fn replace_point(&self, point: AppliedPoint) {
+    /// The state was replaced by a snapshot that stands at `point`.
+    pub(super) fn replace_point(&self, point: AppliedPoint) -> Result<(), StorageError> {
         self.mark_durable(point.clone());
         let index = index_of(&point);
         *self.point.write().expect("no holder of the point panics") = point;
@@ -127,6 +141,9 @@ impl ReplicaState {
         self.not_applied_here.store(index, Ordering::Relaxed);
         // Wakes whoever waits for a digest that will not come.
         self.digests.send_modify(|_| {});
+        let outbox = read_outbox(&*self.engine, self.group)?;
+        self.books.replaced(outbox, self.env.monotonic());
+        Ok(())
     }
 
     /// One batch: the writes, and the point they bring the replica to.
@@ -136,11 +153,13 @@ impl ReplicaState {
             codec::seal(&applied_to_proto(point)),
         );
         let writes = overlay.into_writes();
+        let foreseen = self.books.foresee(&writes);
         let mut current = self.point.write().expect("no holder of the point panics");
         self.engine.write_state(writes)?;
         *current = point.clone();
         drop(current);
         self.applied_index.send_replace(index_of(point));
+        self.books.written(foreseen, self.env.monotonic());
         Ok(())
     }
 
@@ -162,6 +181,13 @@ impl ReplicaState {
 
 fn index_of(point: &AppliedPoint) -> u64 {
     point.log_id.map_or(0, |id| id.index)
+}
+
+/// The bounds of the outbox as they are on disk; those of an empty one in the system shard.
+fn read_outbox(engine: &dyn Engine, group: ShardId) -> Result<Outbox, StorageError> {
+    let facts = ledger::facts(&StateView(engine), group)
+        .map_err(|e| StorageError::new("reading the shard's facts", e))?;
+    Ok(Outbox::from(&facts))
 }
 
 /// The applied point as it is on disk.

@@ -285,6 +285,11 @@ impl Host {
             .collect()
     }
 
+    /// By which the node is stopped when its state cannot be trusted.
+    pub(crate) fn failure(&self) -> &Failure {
+        &self.parts.failure
+    }
+
     /// Follows who leads each group here.
     pub(crate) fn leaders(&self) -> watch::Receiver<LeaderBoard> {
         self.leaders.subscribe()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
@@ -13,13 +14,15 @@ use quorate_proto::ids::{NodeId, ShardId};
 use quorate_proto::internal::cluster_server::Cluster;
 use quorate_proto::internal::{
     ClusterEvent, DigestRequest, DigestResponse, Leadership, ProposeSystemRequest,
-    ProposeSystemResponse, ReplicaReport, StatusRequest, StatusResponse, WatchRequest,
+    ProposeSystemResponse, ReplicaReport, SiteFrame, StatusRequest, StatusResponse, WatchRequest,
+    WatchSitesRequest,
 };
 use quorate_proto::status::{ErrorReason, to_status};
 use quorate_proto::storage::SystemCommand;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
+use super::site_feed;
 use crate::limits;
 use crate::raft::Group;
 use crate::shard::{Host, LeaderBoard};
@@ -51,6 +54,14 @@ impl ClusterService {
                 None,
             )),
         }
+    }
+
+    fn check_cluster(&self, asked: &str) -> Result<(), Status> {
+        if asked == self.cluster_id {
+            return Ok(());
+        }
+        let why = format!("this is cluster {:?}", self.cluster_id);
+        Err(Status::failed_precondition(why))
     }
 
     fn view_version(&self) -> u64 {
@@ -92,13 +103,16 @@ impl Cluster for ClusterService {
         Err(Status::unimplemented(""))
     }
 
-    type WatchSitesStream = BoxStream<'static, Result<quorate_proto::internal::SiteFrame, Status>>;
+    type WatchSitesStream = BoxStream<'static, Result<SiteFrame, Status>>;
 
     async fn watch_sites(
         &self,
-        _: Request<quorate_proto::internal::WatchSitesRequest>,
+        request: Request<WatchSitesRequest>,
     ) -> Result<Response<Self::WatchSitesStream>, Status> {
-        Err(Status::unimplemented(""))
+        self.require(&request, false)?;
+        self.check_cluster(&request.get_ref().cluster_id)?;
+        let frames = site_feed::watch(&self.host, &self.env);
+        Ok(Response::new(frames.map(Ok).boxed()))
     }
 
     async fn deliver_stock(
@@ -115,12 +129,7 @@ impl Cluster for ClusterService {
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         self.require(&request, true)?;
-        if request.get_ref().cluster_id != self.cluster_id {
-            return Err(Status::failed_precondition(format!(
-                "this is cluster {:?}",
-                self.cluster_id
-            )));
-        }
+        self.check_cluster(&request.get_ref().cluster_id)?;
         let watcher = Watcher {
             view: self.view.clone(),
             view_sent: 0,
@@ -162,7 +171,12 @@ impl Cluster for ClusterService {
             view_version: self.view_version(),
             memory_bytes: usage.memory_bytes,
             written_bytes: usage.written_bytes,
-            replicas: self.host.groups().iter().map(|g| report(g)).collect(),
+            replicas: self
+                .host
+                .groups()
+                .iter()
+                .map(|group| report(group, self.env.monotonic()))
+                .collect(),
         }))
     }
 
@@ -205,8 +219,13 @@ fn digest_of(group: &Group, summary: &ShardSummary) -> DigestResponse {
     }
 }
 
-fn report(group: &Group) -> ReplicaReport {
+fn report(group: &Group, now: Duration) -> ReplicaReport {
     let facts = group.facts();
+    let books = group.state().books();
+    let lag = match facts.leadership.here {
+        true => books.lag(now),
+        false => Duration::ZERO,
+    };
     let versions = group
         .state()
         .read(|state, _| ledger::program_versions(state, group.shard()));
@@ -228,7 +247,8 @@ fn report(group: &Group) -> ReplicaReport {
         purged_index: facts.purged_index,
         failure: facts.leadership.failure.unwrap_or_default(),
         program_versions,
-        ..Default::default()
+        outbox_pending: books.outbox().borrow().pending(),
+        outbox_lag_ms: site_feed::millis(lag),
     }
 }
 

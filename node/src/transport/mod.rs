@@ -9,6 +9,7 @@ mod peer_links;
 mod peer_service;
 mod server;
 mod shard_service;
+mod site_feed;
 
 pub(crate) use cluster_client::ClusterClient;
 pub(crate) use peer_links::PeerLinks;

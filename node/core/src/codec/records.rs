@@ -132,7 +132,9 @@ pub(super) fn facts_to_proto(facts: &ShardFacts) -> pb::ShardFacts {
         outbox_next_seq: facts.outbox_rows + 1,
         outbox_acknowledged_seq: facts.outbox_acknowledged,
         totals: Some(totals_to_proto(&facts.totals)),
-        ..pb::ShardFacts::default()
+        outbox_trimmed_seq: facts.outbox_trimmed,
+        outbox_trim_seq: facts.outbox_trim_next,
+        outbox_trim_since_ms: facts.outbox_trim_since_ms,
     }
 }
 
@@ -142,12 +144,26 @@ pub(super) fn facts_from_proto(message: &pb::ShardFacts) -> Result<ShardFacts, D
         _ => Some(ring_range(message.range_first, message.range_last)?),
     };
     let rows = message.outbox_next_seq.checked_sub(1);
+    let rows = required("next outbox sequence number", rows)?;
+    let order = [
+        message.outbox_trimmed_seq,
+        message.outbox_trim_seq,
+        message.outbox_acknowledged_seq,
+        rows,
+    ];
+    if !order.is_sorted() {
+        let why = "a row is deleted before it is acknowledged, or acknowledged before it is there";
+        return Err(DecodeError::invalid("outbox sequence numbers", why));
+    }
     Ok(ShardFacts {
         range,
         epoch: Epoch(message.epoch),
         clock_ms: fields::time_ms(message.clock_ms)?,
-        outbox_rows: required("next outbox sequence number", rows)?,
+        outbox_rows: rows,
         outbox_acknowledged: message.outbox_acknowledged_seq,
+        outbox_trimmed: message.outbox_trimmed_seq,
+        outbox_trim_next: message.outbox_trim_seq,
+        outbox_trim_since_ms: fields::time_ms(message.outbox_trim_since_ms)?,
         totals: totals_from_proto(required("totals", message.totals.as_ref())?)?,
     })
 }

@@ -3,17 +3,19 @@
 use bytes::Bytes;
 use quorate_proto::{
     ids::ProductId,
+    internal,
     storage::{self as pb, stock_change::Change},
 };
 
 use super::{
     DecodeError,
     fields::{self, required},
+    records::profile_to_proto,
 };
 use crate::{
     ledger::{
-        AdjustmentReason, ChangeStock, StockAdjustment, StockChange, StockChangeKind, StockJournal,
-        StockRecord,
+        AdjustmentReason, ChangeStock, ShownSite, StockAdjustment, StockChange, StockChangeKind,
+        StockJournal, StockRecord,
     },
     limits,
 };
@@ -54,6 +56,24 @@ pub fn stock_from_proto(message: pb::StockRecord) -> Result<StockRecord, DecodeE
         return Err(DecodeError::invalid("on hand", why));
     }
     Ok(stock)
+}
+
+/// A site and its stock as it travels to whoever follows sites.
+#[must_use]
+pub fn site_state_to_proto(site: ShownSite) -> internal::SiteState {
+    let products = site.products.iter();
+    internal::SiteState {
+        products: products
+            .map(|(product, stock)| internal::SiteProduct {
+                product: product.to_string(),
+                stock: Some(stock_to_proto(stock)),
+            })
+            .collect(),
+        profile: Some(profile_to_proto(site.profile)),
+        suspended: site.suspended,
+        notice: site.notice,
+        updated_at_ms: site.updated_at_ms,
+    }
 }
 
 pub(super) fn journal_to_proto(journal: &StockJournal) -> pb::StockJournal {

@@ -218,6 +218,12 @@ pub struct ShardFacts {
     pub(crate) outbox_rows: u64,
     /// Rows up to and including this one have reached their sites' shards.
     pub(crate) outbox_acknowledged: u64,
+    /// Rows up to and including this one are deleted: those that were acknowledged a while ago.
+    pub(crate) outbox_trimmed: u64,
+    /// Acknowledged rows up to and including this one are deleted next.
+    pub(crate) outbox_trim_next: u64,
+    /// Since when they have been acknowledged, Unix milliseconds.
+    pub(crate) outbox_trim_since_ms: i64,
     /// Counted since the shard was created.
     pub(crate) totals: ShardTotals,
 }
@@ -251,6 +257,12 @@ impl ShardFacts {
     #[must_use]
     pub fn outbox_acknowledged(&self) -> u64 {
         self.outbox_acknowledged
+    }
+
+    /// Outbox rows up to and including this sequence number are deleted.
+    #[must_use]
+    pub fn outbox_trimmed(&self) -> u64 {
+        self.outbox_trimmed
     }
 
     /// Counted since the shard was created.

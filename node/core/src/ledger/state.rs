@@ -165,6 +165,28 @@ pub(super) fn append_outbox(
     );
 }
 
+/// The first rows of a range, at most `max`.
+pub(super) fn rows(
+    view: &dyn View,
+    first: &[u8],
+    end: &[u8],
+    max: usize,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, CoreError> {
+    let mut rows = Vec::new();
+    let scanned = view.scan(first, end, &mut |key, value| {
+        if rows.len() >= max {
+            return Err(ViewError::new("enough rows were read"));
+        }
+        rows.push((key.to_vec(), value.to_vec()));
+        Ok(())
+    });
+    match scanned {
+        // The scan was ended here, by the row behind the last one wanted.
+        Err(_) if rows.len() >= max => Ok(rows),
+        scanned => scanned.map(|()| rows).map_err(CoreError::from),
+    }
+}
+
 /// Hands every row of a range to `visit`; what it cannot read is named as damaged.
 pub(super) fn visit_rows(
     view: &dyn View,

@@ -3,12 +3,15 @@
 //! Everything here has been validated: messages of the wire stop at `service` on one side and at `nodes`
 //! on the other. Deliberately absent: national IDs, which have become keys before they get here.
 
+pub(crate) mod report;
+pub(crate) mod stock;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_proto::{
     ids::{CitizenKey, DeviceId, ProgramId, RequestId, RingPosition, ShardId, SiteCode, SiteKey},
-    v1::{DenialReason, VoidRefusal},
+    v1::{DenialReason, SaleKind, VoidRefusal},
 };
 
 use crate::session::Session;
@@ -77,6 +80,17 @@ pub(crate) struct Void {
     pub(crate) site: SiteCode,
 }
 
+/// Undo a sale of any site, on any day inside the retention time.
+pub(crate) struct Correct {
+    pub(crate) request_id: RequestId,
+    pub(crate) beneficiary: Beneficiary,
+    pub(crate) sale_request_id: RequestId,
+    pub(crate) case_number: String,
+    pub(crate) reason: String,
+    /// Name in the operator's certificate.
+    pub(crate) operator: String,
+}
+
 /// List a person's sales.
 pub(crate) struct List {
     pub(crate) beneficiary: Beneficiary,
@@ -124,6 +138,11 @@ impl Site {
     }
 }
 
+/// The shard of a site.
+pub(crate) fn place_of(site: &SiteCode) -> Place {
+    Place::Position(SiteKey::of(site).position())
+}
+
 /// A decision and the state of the ration it was taken in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Verdict {
@@ -151,6 +170,18 @@ pub(crate) struct Sale {
     pub(crate) site_type: quorate_proto::ids::SiteType,
     pub(crate) region: String,
     pub(crate) voided_at_ms: Option<i64>,
+    /// Of an administrator's correction; empty: there was none.
+    pub(crate) void_case_number: String,
+    pub(crate) kind: SaleKind,
+    pub(crate) product: String,
+    /// The rule in force; empty: none was.
+    pub(crate) rule_version: String,
+    /// Paper sales only: units above what the rule left.
+    pub(crate) over_by: u32,
+    /// Paper sales only: what else the rule had against it.
+    pub(crate) irregularity: Option<DenialReason>,
+    /// On what ground somebody else bought; empty: nobody did.
+    pub(crate) proxy_ground: String,
 }
 
 /// Answer to [`Record`].
@@ -205,6 +236,7 @@ pub(crate) enum Rejection {
     /// The request id was used before, with other content.
     RequestIdConflict,
     UnknownProgram,
+    UnknownProduct,
     /// Above the rule's largest single sale.
     QuantityTooLarge,
     /// The site has as many devices, or products, as it may have.

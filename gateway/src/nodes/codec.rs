@@ -1,6 +1,9 @@
 //! Questions as they go to shards, and which answer belongs to which: typed on our side, protobuf on the
 //! wire. Deliberately absent: reading what an answer holds, which is in `decode`.
 
+mod report;
+mod stock;
+
 use bytes::Bytes;
 use quorate_proto::{
     ids::{CitizenKey, Epoch, RequestId},

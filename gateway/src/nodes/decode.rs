@@ -1,5 +1,8 @@
 //! What nodes say, read into types. Pure; a node is trusted to mean well and checked all the same.
 
+pub(crate) mod report;
+pub(crate) mod stock;
+
 use bytes::Bytes;
 use jiff::tz::TimeZoneDatabase;
 use quorate_proto::{
@@ -7,7 +10,7 @@ use quorate_proto::{
     internal::{self, query_reply},
     shard_map::ShardMap,
     storage::{self, command_error, outcome},
-    v1::{DenialReason, VoidRefusal},
+    v1::{DenialReason, SaleKind, VoidRefusal},
 };
 
 use super::pipeline::Reply;
@@ -90,7 +93,8 @@ fn command_error(error: &storage::CommandError) -> Result<Heard, BadAnswer> {
     use command_error::Kind;
     Ok(Heard::Rejected(match error.kind() {
         Kind::RequestIdConflict => Rejection::RequestIdConflict,
-        Kind::UnknownProgram | Kind::UnknownProduct => Rejection::UnknownProgram,
+        Kind::UnknownProgram => Rejection::UnknownProgram,
+        Kind::UnknownProduct => Rejection::UnknownProduct,
         Kind::QuantityTooLarge => Rejection::QuantityTooLarge,
         Kind::TooMany => Rejection::TooMany,
         Kind::WrongShard => {
@@ -186,7 +190,27 @@ pub(crate) fn sale(sale: storage::Sale) -> Result<Sale, BadAnswer> {
         site_type: site_type(sale.site_type)?,
         region: sale.region,
         voided_at_ms: void.map(|void| void.decided_at_ms),
+        void_case_number: void
+            .and_then(|void| void.correction.as_ref())
+            .map_or_else(String::new, |correction| correction.case_number.clone()),
+        kind: sale_kind(sale.kind)?,
+        product: sale.product,
+        rule_version: sale.rule_version,
+        over_by: sale.over_by,
+        irregularity: match sale.irregularity {
+            0 => None,
+            number => Some(denial_reason(number)?),
+        },
+        proxy_ground: sale.proxy_ground,
     })
+}
+
+fn sale_kind(number: u32) -> Result<SaleKind, BadAnswer> {
+    match number {
+        0 => Ok(SaleKind::Online),
+        1 => Ok(SaleKind::Paper),
+        _ => Err(BadAnswer::Value("kind of sale")),
+    }
 }
 
 fn site_type(number: u32) -> Result<SiteType, BadAnswer> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost_types::Timestamp;
 use quorate_link::SealingKey;
 use quorate_proto::{
-    ids::RequestId,
+    ids::{RequestId, SiteCode},
     v1::{self, Decision},
 };
 
@@ -64,18 +64,35 @@ pub(crate) fn verdict(
     }
 }
 
+/// As a terminal may see them.
 pub(crate) fn purchases(sales: Vec<Sale>, session: &Session) -> Vec<v1::Purchase> {
-    let purchase = |sale: Sale| v1::Purchase {
+    let purchase = |sale| purchase(sale, Some(&session.site));
+    sales.into_iter().map(purchase).collect()
+}
+
+/// As an operator sees them, who has no site.
+pub(crate) fn purchases_anywhere(sales: Vec<Sale>) -> Vec<v1::Purchase> {
+    let purchase = |sale| purchase(sale, None);
+    sales.into_iter().map(purchase).collect()
+}
+
+fn purchase(sale: Sale, own_site: Option<&SiteCode>) -> v1::Purchase {
+    v1::Purchase {
         request_id: sale.request_id.to_string(),
         quantity: sale.quantity,
         sold_at: Some(timestamp(sale.sold_at_ms)),
         site_type: sale.site_type.to_string(),
         region: sale.region,
         voided_at: sale.voided_at_ms.map(timestamp),
-        own_site: sale.site_code == session.site.as_str(),
-        ..Default::default()
-    };
-    sales.into_iter().map(purchase).collect()
+        own_site: own_site.is_some_and(|own| own.as_str() == sale.site_code),
+        kind: sale.kind.into(),
+        product: sale.product,
+        rule_version: sale.rule_version,
+        over_by: sale.over_by,
+        irregularity: sale.irregularity.map_or(0, i32::from),
+        proxy_ground: sale.proxy_ground,
+        void_case_number: sale.void_case_number,
+    }
 }
 
 pub(crate) fn recorded(
@@ -138,7 +155,14 @@ mod tests {
             site_code: site.to_owned(),
             site_type: SiteType::MART,
             region: "Busan".to_owned(),
-            voided_at_ms: None,
+            voided_at_ms: Some(9),
+            void_case_number: "C-1".to_owned(),
+            kind: v1::SaleKind::Paper,
+            product: "kf-mask".to_owned(),
+            rule_version: "r1".to_owned(),
+            over_by: 1,
+            irregularity: Some(DenialReason::NotYourDay),
+            proxy_ground: "family".to_owned(),
         }
     }
 
@@ -180,7 +204,13 @@ mod tests {
         assert_eq!(message.warnings().collect::<Vec<_>>(), [warning]);
         let own: Vec<_> = message.purchases.iter().map(|p| p.own_site).collect();
         assert_eq!(own, [true, false]);
-        assert_eq!(message.purchases[0].site_type, "03");
+        let purchase = &message.purchases[0];
+        assert_eq!(purchase.site_type, "03");
+        assert_eq!(purchase.kind(), v1::SaleKind::Paper);
+        assert_eq!(purchase.irregularity(), DenialReason::NotYourDay);
+        assert_eq!((purchase.over_by, &*purchase.product), (1, "kf-mask"));
+        assert_eq!(purchase.voided_at, Some(timestamp(9)));
+        assert_eq!(purchase.void_case_number, "C-1");
         assert_eq!(message.position.unwrap().ordinal, 6);
     }
 

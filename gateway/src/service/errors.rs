@@ -6,8 +6,10 @@ use std::{borrow::Cow, time::Duration};
 
 use quorate_link::Env;
 use quorate_proto::{
-    ids::RequestId,
-    status::{ErrorReason, METADATA_FIELD, METADATA_REQUEST_ID, to_status},
+    ids::{RequestId, ShardId},
+    status::{
+        ErrorReason, METADATA_FIELD, METADATA_REQUEST_ID, reason_of, retry_after_of, to_status,
+    },
 };
 use tonic::Status;
 
@@ -97,6 +99,14 @@ pub(crate) fn call(error: CallError, request_id: Option<RequestId>, env: &Env) -
     }
 }
 
+/// A shard without which the whole answer has a hole: what is wrong, and where.
+pub(crate) fn at_shard(error: CallError, shard: ShardId, env: &Env) -> Status {
+    let status = call(error, None, env);
+    let reason = reason_of(&status).unwrap_or(ErrorReason::Internal);
+    let message = format!("shard {shard} could not be read: {}", status.message());
+    to_status(reason, message, &[], retry_after_of(&status))
+}
+
 pub(crate) fn outcome_unknown(request_id: Option<RequestId>) -> Status {
     let message = match request_id {
         Some(_) => {
@@ -118,6 +128,11 @@ fn rejected(rejection: Rejection, request_id: Option<RequestId>) -> Status {
             ErrorReason::UnknownProgram,
             "program",
             "there is no such program",
+        ),
+        Rejection::UnknownProduct => wrong_field(
+            ErrorReason::InvalidField,
+            "product",
+            "there is no such product",
         ),
         Rejection::QuantityTooLarge => wrong_field(
             ErrorReason::InvalidQuantity,
@@ -152,7 +167,7 @@ fn with_request_id(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use quorate_proto::status::{metadata_of, reason_of, retry_after_of};
+    use quorate_proto::status::metadata_of;
 
     use super::*;
 

@@ -162,6 +162,29 @@ pub(crate) const SITE_ADDRESS_BYTES_MAX: usize = 512;
 /// Also part of every sale, so shorter.
 pub(crate) const SITE_REGION_BYTES_MAX: usize = 64;
 
+/// Units of one change of a site's stock, by contract: more is a slip of the finger.
+pub(crate) const STOCK_CHANGE_UNITS_MAX: u32 = 1_000_000;
+
+/// Longest note and notice of a site, bytes, by contract: a line on a small screen.
+pub(crate) const STOCK_TEXT_BYTES_MAX: usize = 200;
+
+/// Longest reason and case number of a correction, bytes, by contract: both stay with the sale.
+pub(crate) const CORRECTION_REASON_BYTES_MAX: usize = 200;
+/// See [`CORRECTION_REASON_BYTES_MAX`].
+pub(crate) const CASE_NUMBER_BYTES_MAX: usize = 64;
+
+/// Rows of one page of a list, and of one message of a stream, by contract: the longest rows, with a
+/// site's whole profile, stay below 1 MiB.
+pub(crate) const PAGE_ROWS: u32 = 500;
+
+/// Shards asked at once for a report: reading pages shall not be felt by those who sell.
+pub(crate) const REPORT_SHARDS_AT_ONCE: usize = 8;
+
+/// Rows of counts that a report by days holds while it merges the shards, some 200 bytes each.
+pub(crate) const DAY_ROWS_HELD: usize = 16_384;
+/// Fewest rows of one of its pages, however many shards there are.
+pub(crate) const DAY_PAGE_ROWS_MIN: usize = 16;
+
 /// Rule versions of one program: a change every working day for three months.
 pub(crate) const PROGRAM_RULES_MAX: usize = 64;
 
@@ -193,6 +216,10 @@ const _: () = {
             * (SITE_NAME_BYTES_MAX + SITE_ADDRESS_BYTES_MAX + SITE_REGION_BYTES_MAX + 128)
             <= OPERATOR_MESSAGE_BYTES_MAX,
         "the largest batch fits into a message"
+    );
+    assert!(
+        DAY_PAGE_ROWS_MIN <= PAGE_ROWS as usize,
+        "a page has a smallest and a largest size"
     );
     assert!(
         DRAIN_TIMEOUT.as_secs() >= CALL_TIMEOUT_DEFAULT.as_secs(),

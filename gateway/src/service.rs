@@ -8,12 +8,14 @@
 mod admin;
 mod border;
 mod convert;
+mod dates;
 mod deadline;
 mod errors;
 mod guard;
 mod ration;
 mod server;
 mod sessions;
+mod stock;
 
 pub(crate) use border::{Border, BorderConfig};
 pub(crate) use server::serve;

@@ -45,6 +45,10 @@ pub(crate) enum Wire {
 
 /// What a reply amounts to.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and boxing would cost every sale an allocation"
+)]
 pub(crate) enum Heard {
     /// An answer.
     Answer(Wire, Position),

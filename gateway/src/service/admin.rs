@@ -1,25 +1,34 @@
 //! What operators call. Everything here needs the certificate of an operator and is recorded in the log
 //! with the operator's name.
 
+mod citizen;
 mod enroll;
 mod import;
 mod program;
+mod report;
 mod status;
+mod suspend;
 mod verify;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::Stream;
 use quorate_proto::admin::{
-    EnrollDeviceRequest, EnrollDeviceResponse, GetStatusRequest, GetStatusResponse,
-    ImportSitesRequest, ImportSitesResponse, PutProgramRequest, PutProgramResponse, VerifyRequest,
-    VerifyResponse, admin_server::Admin,
+    CorrectSaleRequest, CorrectSaleResponse, EnrollDeviceRequest, EnrollDeviceResponse,
+    GetStatusRequest, GetStatusResponse, ImportSitesRequest, ImportSitesResponse,
+    ListCitizenSalesRequest, ListCitizenSalesResponse, PutProgramRequest, PutProgramResponse,
+    ReportDailyRequest, ReportDailyResponse, ReportOverQuotaRequest, ReportOverQuotaResponse,
+    SuspendSiteRequest, SuspendSiteResponse, VerifyRequest, VerifyResponse, admin_server::Admin,
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{border::Border, deadline, errors};
-use crate::directory::View;
+use report::Report;
+
+use super::{
+    border::{Border, SealedId},
+    deadline,
+};
 
 /// See the module's documentation.
 pub(crate) struct AdminService {
@@ -28,6 +37,8 @@ pub(crate) struct AdminService {
 
 /// An operator's call that was let in.
 struct Admitted {
+    /// Name in the caller's certificate.
+    operator: String,
     /// By the monotonic clock.
     deadline: Duration,
     _place: OwnedSemaphorePermit,
@@ -39,6 +50,7 @@ impl AdminService {
         let deadline = self.border.deadline(request, deadline::OPERATOR)?;
         tracing::info!(operator, what, "operator");
         Ok(Admitted {
+            operator,
             deadline,
             _place: place,
         })
@@ -52,7 +64,7 @@ impl Admin for AdminService {
         request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
         let admitted = self.admit(&request, "status")?;
-        let view = view(&self.border, admitted.deadline).await?;
+        let view = self.border.view(admitted.deadline).await?;
         let response = status::ask(&self.border, &view).await;
         Ok(Response::new(response))
     }
@@ -94,7 +106,7 @@ impl Admin for AdminService {
         request: Request<VerifyRequest>,
     ) -> Result<Response<VerifyResponse>, Status> {
         let admitted = self.admit(&request, "verify")?;
-        let view = view(&self.border, admitted.deadline).await?;
+        let view = self.border.view(admitted.deadline).await?;
         let response = verify::ask(&self.border, &view, admitted.deadline).await;
         Ok(Response::new(response))
     }
@@ -115,70 +127,65 @@ impl Admin for AdminService {
 
     async fn suspend_site(
         &self,
-        _: Request<quorate_proto::admin::SuspendSiteRequest>,
-    ) -> Result<Response<quorate_proto::admin::SuspendSiteResponse>, Status> {
-        Err(Status::unimplemented(""))
+        request: Request<SuspendSiteRequest>,
+    ) -> Result<Response<SuspendSiteResponse>, Status> {
+        let admitted = self.admit(&request, "suspend a site or lift it")?;
+        let response =
+            suspend::suspend(&self.border, request.into_inner(), admitted.deadline).await?;
+        Ok(Response::new(response))
     }
 
     async fn list_citizen_sales(
         &self,
-        _: Request<quorate_proto::admin::ListCitizenSalesRequest>,
-    ) -> Result<Response<quorate_proto::admin::ListCitizenSalesResponse>, Status> {
-        Err(Status::unimplemented(""))
+        mut request: Request<ListCitizenSalesRequest>,
+    ) -> Result<Response<ListCitizenSalesResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let admitted = self.admit(&request, "list a person's sales")?;
+        let response =
+            citizen::list(&self.border, id, request.get_ref(), admitted.deadline).await?;
+        Ok(Response::new(response))
     }
 
     async fn correct_sale(
         &self,
-        _: Request<quorate_proto::admin::CorrectSaleRequest>,
-    ) -> Result<Response<quorate_proto::admin::CorrectSaleResponse>, Status> {
-        Err(Status::unimplemented(""))
+        mut request: Request<CorrectSaleRequest>,
+    ) -> Result<Response<CorrectSaleResponse>, Status> {
+        let id = SealedId::take(&mut request.get_mut().citizen);
+        let Admitted {
+            operator,
+            deadline,
+            _place,
+        } = self.admit(&request, "correct a sale")?;
+        let request = request.into_inner();
+        let response = citizen::correct(&self.border, id, request, &operator, deadline).await?;
+        Ok(Response::new(response))
     }
 
-    type ReportOverQuotaStream = Pin<
-        Box<
-            dyn Stream<Item = Result<quorate_proto::admin::ReportOverQuotaResponse, Status>>
-                + Send
-                + 'static,
-        >,
-    >;
+    type ReportOverQuotaStream =
+        Pin<Box<dyn Stream<Item = Result<ReportOverQuotaResponse, Status>> + Send + 'static>>;
 
     async fn report_over_quota(
         &self,
-        _: Request<quorate_proto::admin::ReportOverQuotaRequest>,
+        request: Request<ReportOverQuotaRequest>,
     ) -> Result<Response<Self::ReportOverQuotaStream>, Status> {
-        Err(Status::unimplemented(""))
+        let admitted = self.admit(&request, "report sales beyond the ration")?;
+        let span = report::Span::read(request.get_ref())?;
+        let view = self.border.view(admitted.deadline).await?;
+        let report = Report::new(self.border.clone(), admitted, &view);
+        Ok(Response::new(Box::pin(report::over_quota(report, span))))
     }
 
-    type ReportDailyStream = Pin<
-        Box<
-            dyn Stream<Item = Result<quorate_proto::admin::ReportDailyResponse, Status>>
-                + Send
-                + 'static,
-        >,
-    >;
+    type ReportDailyStream =
+        Pin<Box<dyn Stream<Item = Result<ReportDailyResponse, Status>> + Send + 'static>>;
 
     async fn report_daily(
         &self,
-        _: Request<quorate_proto::admin::ReportDailyRequest>,
+        request: Request<ReportDailyRequest>,
     ) -> Result<Response<Self::ReportDailyStream>, Status> {
-        Err(Status::unimplemented(""))
-    }
-}
-
-/// The newest view; waits for the first one.
-async fn view(border: &Border, deadline: Duration) -> Result<Arc<View>, Status> {
-    let directory = &border.dispatcher.directory;
-    loop {
-        let seen = directory.revision();
-        if let Some(view) = directory.view() {
-            return Ok(view);
-        }
-        let time_left = deadline.saturating_sub(border.env().monotonic());
-        let news = border
-            .env()
-            .timeout(time_left, directory.changed_since(seen));
-        if news.await.is_err() {
-            return Err(errors::unavailable(border.env()));
-        }
+        let admitted = self.admit(&request, "report days")?;
+        let view = self.border.view(admitted.deadline).await?;
+        let days = report::Days::read(request.get_ref(), &view)?;
+        let report = Report::new(self.border.clone(), admitted, &view);
+        Ok(Response::new(Box::pin(report::daily(report, days))))
     }
 }

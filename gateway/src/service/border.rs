@@ -1,11 +1,11 @@
 //! What every call passes: its time, its caller, its place among the others, and the parts of a request
 //! that several calls share.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quorate_link::{Env, Role, peer_role};
 use quorate_proto::{
-    ids::{DeviceId, ProgramId, RequestId, RequestIdError, SiteCode, SiteKey},
+    ids::{DeviceId, ProductId, ProgramId, RequestId, RequestIdError, SiteCode},
     status::{ErrorReason, to_status},
     v1,
 };
@@ -18,9 +18,10 @@ use super::{
     errors,
 };
 use crate::{
+    directory::{Program, View},
     dispatch::Dispatcher,
     limits,
-    model::{Beneficiary, Place},
+    model::Beneficiary,
     national_id::{CitizenHasher, NationalId},
     sealing_keys::SealingKeys,
     session::{Challenger, Session, Tokens},
@@ -46,8 +47,8 @@ pub(crate) struct Border {
     pub(crate) sealing: SealingKeys,
     pub(crate) session_lifetime: Duration,
     hasher: CitizenHasher,
-    calls: Semaphore,
-    admin_calls: std::sync::Arc<Semaphore>,
+    calls: Arc<Semaphore>,
+    admin_calls: Arc<Semaphore>,
 }
 
 /// A person and a program, and what the clerk should look at.
@@ -84,8 +85,8 @@ impl Border {
             sealing: config.sealing,
             session_lifetime: config.session_lifetime,
             hasher: config.hasher,
-            calls: Semaphore::new(limits::CALLS_MAX),
-            admin_calls: std::sync::Arc::new(Semaphore::new(limits::ADMIN_CALLS_MAX)),
+            calls: Arc::new(Semaphore::new(limits::CALLS_MAX)),
+            admin_calls: Arc::new(Semaphore::new(limits::ADMIN_CALLS_MAX)),
         }
     }
 
@@ -97,6 +98,28 @@ impl Border {
     pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>, Status> {
         let place = self.calls.try_acquire();
         place.map_err(|_| errors::overloaded(self.env()))
+    }
+
+    /// The same for a call that is answered with a stream, until the stream ends.
+    pub(crate) fn stream_place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let place = self.calls.clone().try_acquire_owned();
+        place.map_err(|_| errors::overloaded(self.env()))
+    }
+
+    /// The newest view; waits for the first one.
+    pub(crate) async fn view(&self, deadline: Duration) -> Result<Arc<View>, Status> {
+        let directory = &self.dispatcher.directory;
+        loop {
+            let seen = directory.revision();
+            if let Some(view) = directory.view() {
+                return Ok(view);
+            }
+            let time_left = deadline.saturating_sub(self.env().monotonic());
+            let news = directory.changed_since(seen);
+            if self.env().timeout(time_left, news).await.is_err() {
+                return Err(errors::unavailable(self.env()));
+            }
+        }
     }
 
     /// When the answer must leave, by the monotonic clock.
@@ -210,8 +233,44 @@ pub(crate) fn device_id(field: &str, text: &str) -> Result<DeviceId, Status> {
     DeviceId::parse(text).map_err(|error| errors::invalid(field, format!("a device's id {error}")))
 }
 
-pub(crate) fn place_of(site: &SiteCode) -> Place {
-    Place::Position(SiteKey::of(site).position())
+/// The program that is meant where none is named.
+pub(crate) fn first_program(view: &View) -> Result<&Program, Status> {
+    view.programs.first().ok_or_else(|| {
+        let message = "there is no program yet; an operator puts one in force";
+        errors::plain(ErrorReason::UnknownProgram, message)
+    })
+}
+
+/// The product of that name, of whichever program; without a name, the first one of the first program.
+pub(crate) fn product(view: &View, text: &str) -> Result<ProductId, Status> {
+    let first = first_program(view)?;
+    if text.is_empty() {
+        // A program has at least one product.
+        return first.products.first().copied().ok_or_else(unknown_product);
+    }
+    let product = ProductId::parse(text)
+        .map_err(|error| errors::invalid("product", format!("a product's id {error}")))?;
+    let is_known = |program: &Program| program.products.contains(&product);
+    match view.programs.iter().any(is_known) {
+        true => Ok(product),
+        false => Err(unknown_product()),
+    }
+}
+
+fn unknown_product() -> Status {
+    errors::invalid("product", "there is no such product")
+}
+
+/// A text for people, on one line, of at most so many bytes. It may be empty.
+pub(crate) fn line(field: &str, text: &str, bytes_max: usize) -> Result<(), Status> {
+    if text.len() > bytes_max {
+        let message = format!("must not be longer than {bytes_max} bytes");
+        return Err(errors::invalid(field, message));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(errors::invalid(field, "must not hold control characters"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

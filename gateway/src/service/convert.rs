@@ -1,6 +1,8 @@
 //! Our types as messages of the public contract. Pure, one way.
 
 use bytes::Bytes;
+mod stock;
+
 use prost_types::Timestamp;
 use quorate_link::SealingKey;
 use quorate_proto::{
@@ -12,6 +14,8 @@ use crate::{
     model::{Answered, Position, Recorded, Sale, Verdict, Voided},
     session::Session,
 };
+
+pub(crate) use stock::{found_stock, notice_set, site_sale, stock_changed};
 
 pub(crate) fn timestamp(unix_ms: i64) -> Timestamp {
     Timestamp {
@@ -26,6 +30,15 @@ pub(crate) fn sealing_key(key: &SealingKey) -> v1::SealingKey {
         id: key.id().to_owned(),
         public_key: Bytes::copy_from_slice(key.public()),
     }
+}
+
+/// The other way round, whole milliseconds; `None`: it is no instant that this calendar reaches.
+pub(crate) fn unix_ms(time: &Timestamp) -> Option<i64> {
+    let nanos = u32::try_from(time.nanos)
+        .ok()
+        .filter(|n| *n < 1_000_000_000)?;
+    let ms = time.seconds.checked_mul(1000)?;
+    ms.checked_add(i64::from(nanos / 1_000_000))
 }
 
 pub(crate) fn position(position: Position) -> v1::LogPosition {
@@ -175,6 +188,7 @@ mod tests {
                 nanos: thousandths * 1_000_000,
             };
             assert_eq!(timestamp(ms), expected, "{ms}");
+            assert_eq!(unix_ms(&expected), Some(ms));
         }
     }
 

@@ -56,6 +56,12 @@ pub(crate) fn challenge(error: ChallengeError) -> Status {
     invalid("challenge", error.to_string())
 }
 
+/// A code that stands for no site.
+pub(crate) fn site_unknown() -> Status {
+    let message = "there is no such site";
+    wrong_field(ErrorReason::UnknownSite, "site_code", message)
+}
+
 pub(crate) fn plain(reason: ErrorReason, message: &'static str) -> Status {
     to_status(reason, message, &[], None)
 }

@@ -14,6 +14,7 @@ use quorate_proto::{
     v1::{
         ration_server::{RationServer, SERVICE_NAME as RATION},
         sessions_server::{SERVICE_NAME as SESSIONS, SessionsServer},
+        stock_server::{SERVICE_NAME as STOCK, StockServer},
     },
 };
 use tokio::{net::TcpListener, sync::oneshot};
@@ -22,12 +23,12 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     admin::AdminService, border::Border, guard::Guard, ration::RationService,
-    sessions::SessionsService,
+    sessions::SessionsService, stock::StockService,
 };
 use crate::limits;
 
 /// What health is asked about: the process as a whole, and each service.
-const HEALTH_NAMES: [&str; 4] = ["", RATION, SESSIONS, ADMIN];
+const HEALTH_NAMES: [&str; 5] = ["", RATION, SESSIONS, STOCK, ADMIN];
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,7 @@ pub(crate) async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .with_service_name(RATION)
         .with_service_name(SESSIONS)
+        .with_service_name(STOCK)
         .with_service_name(ADMIN)
         .with_service_name("grpc.health.v1.Health")
         .build_v1()
@@ -65,6 +67,9 @@ pub(crate) async fn serve(
         border: border.clone(),
     });
     let sessions = SessionsServer::new(SessionsService {
+        border: border.clone(),
+    });
+    let stock = StockServer::new(StockService {
         border: border.clone(),
     });
     let admin = AdminServer::new(AdminService { border });
@@ -81,6 +86,9 @@ pub(crate) async fn serve(
         ))
         .add_service(Guard(
             sessions.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX),
+        ))
+        .add_service(Guard(
+            stock.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX),
         ))
         .add_service(Guard(
             admin.max_decoding_message_size(limits::OPERATOR_MESSAGE_BYTES_MAX),

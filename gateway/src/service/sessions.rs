@@ -17,7 +17,7 @@ use super::{
     convert, deadline, errors,
 };
 use crate::{
-    model::FindDevice,
+    model::{FindDevice, place_of},
     session::{Session, signed_by},
 };
 
@@ -62,7 +62,7 @@ impl Sessions for SessionsService {
             .check(&request.challenge, &find.site, &find.device, now_ms)
             .map_err(errors::challenge)?;
 
-        let place = border::place_of(&find.site);
+        let place = place_of(&find.site);
         let found = border.dispatcher.call(place, &find, deadline).await;
         let found = found.map_err(|error| errors::call(error, None, border.env()))?;
         let Some(site) = found.answer.site else {

@@ -30,6 +30,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 use super::{SITE, device_key};
 
 /// What a node does with one command.
+#[expect(clippy::large_enum_variant, reason = "a few in a test")]
 pub enum Act {
     Reply(shard_reply::Body),
     /// Nothing, ever.

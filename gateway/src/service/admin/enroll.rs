@@ -9,7 +9,7 @@ use quorate_proto::{
 use tonic::Status;
 
 use crate::{
-    model::{DevicePut, PutDevice},
+    model::{DevicePut, PutDevice, place_of},
     service::{
         border::{self, Border},
         errors,
@@ -33,7 +33,7 @@ pub(super) async fn enroll(
         device: border::device_id("device_id", &request.device_id)?,
         public_key: key.to_bytes(),
     };
-    let place = border::place_of(&put.site);
+    let place = place_of(&put.site);
     let answered = border.dispatcher.call(place, &put, deadline).await;
     let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
     match answered.answer {
@@ -48,10 +48,6 @@ pub(super) async fn enroll(
             "public_key",
             "the device is enrolled with another key",
         )),
-        DevicePut::SiteUnknown => Err(errors::wrong_field(
-            ErrorReason::UnknownSite,
-            "site_code",
-            "there is no such site",
-        )),
+        DevicePut::SiteUnknown => Err(errors::site_unknown()),
     }
 }

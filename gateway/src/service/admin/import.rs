@@ -63,7 +63,7 @@ async fn put_batch(
     let sites = sites
         .map(|(index, site)| read_site(index, site))
         .collect::<Result<Vec<_>, _>>()?;
-    let view = super::view(border, deadline).await?;
+    let view = border.view(deadline).await?;
     let by_shard = group_by_shard(&view, sites);
     let puts = by_shard.into_values();
     let put = try_join_all(puts.map(|sites| put_in_shard(border, sites, deadline))).await?;

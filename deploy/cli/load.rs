@@ -14,7 +14,7 @@ mod plan;
 mod player;
 mod population;
 mod report;
-mod rrn;
+pub(crate) mod rrn;
 mod stage;
 mod tally;
 

@@ -20,6 +20,7 @@ mod import;
 pub mod model;
 mod operator;
 mod outcome;
+pub mod public;
 pub mod retry;
 mod session;
 mod terminal;

@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, fmt};
 use quorate_proto::ids::RequestId;
 use thiserror::Error;
 
-use crate::history::{Call, History, Position, Record, Reply};
+use crate::history::{Call, History, Position, Record, Reply, SlipOutcome};
 
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -156,6 +156,12 @@ pub struct Report {
     pub units_granted: u64,
     /// Sales denied, each counted once.
     pub denials: usize,
+    /// Slips recorded, each counted once.
+    pub slips: usize,
+    /// Units on them.
+    pub units_on_slips: u64,
+    /// Slips that are known to exceed the ration.
+    pub slips_over_quota: usize,
     /// Calls whose outcome was unknown when they ended.
     pub unknown: usize,
     /// Calls that were known to have done nothing.
@@ -196,15 +202,27 @@ fn count(history: &History) -> Report {
         ..Report::default()
     };
     let mut decided = BTreeMap::new();
+    let mut slips: BTreeMap<RequestId, (u32, bool)> = BTreeMap::new();
     for record in &history.records {
         match (&record.call, &record.reply) {
             (Call::Sell { request, quantity }, Reply::Verdict(verdict)) => {
                 decided.insert(*request, (verdict.granted, *quantity));
             }
+            (Call::Slip { request, quantity }, Reply::HandedIn(reply))
+                if reply.outcome != SlipOutcome::Rejected =>
+            {
+                let known = slips.entry(*request).or_insert((*quantity, false));
+                known.1 |= reply.outcome == SlipOutcome::OverQuota;
+            }
             (_, Reply::Unknown { .. }) => report.unknown += 1,
             (_, Reply::NotDone { .. }) => report.not_done += 1,
             _ => {}
         }
+    }
+    for (quantity, over) in slips.into_values() {
+        report.slips += 1;
+        report.units_on_slips += u64::from(quantity);
+        report.slips_over_quota += usize::from(over);
     }
     for (granted, quantity) in decided.into_values() {
         if granted {
@@ -229,11 +247,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} calls: {} sales granted ({} units), {} denied, {} unknown when they ended, {} not done, {} violations",
+            "{} calls: {} sales granted ({} units), {} denied, {} slips ({} over quota), {} unknown when they ended, {} not done, {} violations",
             self.calls,
             self.grants,
             self.units_granted,
             self.denials,
+            self.slips,
+            self.slips_over_quota,
             self.unknown,
             self.not_done,
             self.violations.len()

@@ -65,6 +65,14 @@ pub enum Call {
         #[serde(with = "request_text")]
         sale: RequestId,
     },
+    /// Hand in a sale that was made on paper.
+    Slip {
+        /// Names the sale through all attempts.
+        #[serde(with = "request_text")]
+        request: RequestId,
+        /// Units sold.
+        quantity: u32,
+    },
     /// What did this citizen buy?
     List,
 }
@@ -77,6 +85,8 @@ pub enum Reply {
     Verdict(Verdict),
     /// To a void.
     Voided(VoidReply),
+    /// To a slip.
+    HandedIn(SlipReply),
     /// To a list.
     Listed(ListReply),
     /// The service said that nothing was done, or never heard of it.
@@ -160,6 +170,33 @@ pub struct VoidReply {
     pub position: Position,
 }
 
+/// What became of a slip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlipReply {
+    /// Recorded now, recorded before, or refused for good.
+    pub outcome: SlipOutcome,
+    /// Units above what was left at the time of the sale.
+    pub over_by: u32,
+    /// Units available after this answer.
+    pub remaining: u32,
+    /// Of this answer's own entry.
+    pub position: Position,
+}
+
+/// As the contract names it; one that was not decided is [`Reply::NotDone`] or [`Reply::Unknown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SlipOutcome {
+    /// Recorded, within the ration.
+    Accepted,
+    /// Recorded, beyond the ration.
+    OverQuota,
+    /// Recorded by an earlier attempt.
+    Duplicate,
+    /// Not recorded.
+    Rejected,
+}
+
 /// The answer to a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListReply {
@@ -202,7 +239,9 @@ impl Call {
     #[must_use]
     pub const fn request(&self) -> Option<RequestId> {
         match *self {
-            Self::Sell { request, .. } | Self::Void { request, .. } => Some(request),
+            Self::Sell { request, .. }
+            | Self::Void { request, .. }
+            | Self::Slip { request, .. } => Some(request),
             Self::Check { .. } | Self::List => None,
         }
     }
@@ -215,6 +254,7 @@ impl Reply {
         match self {
             Self::Verdict(verdict) => Some(verdict.position),
             Self::Voided(reply) => Some(reply.position),
+            Self::HandedIn(reply) => Some(reply.position),
             Self::Listed(reply) => Some(reply.position),
             Self::NotDone { .. } | Self::Unknown { .. } => None,
         }
@@ -226,6 +266,7 @@ impl Reply {
         match self {
             Self::Verdict(verdict) => verdict.repeated,
             Self::Voided(reply) => reply.repeated,
+            Self::HandedIn(reply) => matches!(reply.outcome, SlipOutcome::Duplicate),
             Self::Listed(_) | Self::NotDone { .. } | Self::Unknown { .. } => false,
         }
     }

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use quorate_proto::ids::RequestId;
 
 use crate::{
-    history::{Call, History, Record, Reply, Rule},
-    model::{Account, Decision},
+    history::{Call, History, Record, Reply, Rule, SlipOutcome},
+    model::{Account, Decision, SlipDecision},
 };
 
 /// More unknown outcomes on one citizen prove nothing, whatever the search says.
@@ -59,6 +59,9 @@ struct Operation {
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Decision(Decision),
+    Slip(SlipDecision),
+    /// A slip that was recorded by an attempt whose answer was lost.
+    Recorded,
     /// Request, quantity and whether it was undone.
     Sales(BTreeSet<(RequestId, u32, bool)>),
 }
@@ -96,6 +99,7 @@ fn operations(records: &[&Record]) -> Vec<Operation> {
     for record in records {
         let answer = match &record.reply {
             Reply::NotDone { .. } => continue,
+            Reply::HandedIn(reply) if reply.outcome == SlipOutcome::Rejected => continue,
             Reply::Unknown { .. } => None,
             reply => answer_of(reply),
         };
@@ -122,7 +126,11 @@ fn operations(records: &[&Record]) -> Vec<Operation> {
                         (Some(one), Some(other)) => Some(one.min(other)),
                         (one, other) => one.or(other),
                     },
-                    answer: known.answer.or(operation.answer),
+                    answer: match (known.answer, operation.answer) {
+                        // What it says of the balance tells more than that it was there.
+                        (None | Some(Answer::Recorded), Some(other)) => Some(other),
+                        (answer, _) => answer,
+                    },
                 },
             ),
         };
@@ -142,6 +150,13 @@ fn answer_of(reply: &Reply) -> Option<Answer> {
             granted: reply.voided,
             remaining: reply.remaining,
         })),
+        Reply::HandedIn(reply) => Some(match reply.outcome {
+            SlipOutcome::Duplicate => Answer::Recorded,
+            _ => Answer::Slip(SlipDecision {
+                over_by: reply.over_by,
+                remaining: reply.remaining,
+            }),
+        }),
         Reply::Listed(list) => Some(Answer::Sales(
             list.purchases
                 .iter()
@@ -228,6 +243,13 @@ impl Search {
                 Answer::Decision(next.account.sell(self.rule, request, quantity))
             }
             Call::Void { sale, .. } => Answer::Decision(next.account.void(self.rule, sale)),
+            Call::Slip { request, quantity } => {
+                let decision = next.account.hand_in(self.rule, request, quantity);
+                match operation.answer {
+                    Some(Answer::Recorded) => Answer::Recorded,
+                    _ => Answer::Slip(decision),
+                }
+            }
             Call::List => Answer::Sales(
                 next.account
                     .sales()

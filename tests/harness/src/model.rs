@@ -24,6 +24,8 @@ pub struct Sale {
     pub quantity: u32,
     /// Undone since.
     pub voided: bool,
+    /// Made on paper: recorded whatever the rule said.
+    pub paper: bool,
 }
 
 /// What the model decides.
@@ -31,6 +33,15 @@ pub struct Sale {
 pub struct Decision {
     /// Granted or denied; for a void, done or refused.
     pub granted: bool,
+    /// Units available afterwards.
+    pub remaining: u32,
+}
+
+/// What the model says of a slip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlipDecision {
+    /// Units above what was left; 0: within the ration.
+    pub over_by: u32,
     /// Units available afterwards.
     pub remaining: u32,
 }
@@ -78,11 +89,27 @@ impl Account {
                 request,
                 quantity,
                 voided: false,
+                paper: false,
             };
             self.sales.insert(request, sale);
         }
         Decision {
             granted,
+            remaining: self.remaining(rule),
+        }
+    }
+
+    /// Records a slip, whatever the rule says of it. Granted: within the ration. Recorded before: nothing.
+    pub fn hand_in(&mut self, rule: Rule, request: RequestId, quantity: u32) -> SlipDecision {
+        let over_by = quantity.saturating_sub(self.remaining(rule));
+        self.sales.entry(request).or_insert(Sale {
+            request,
+            quantity,
+            voided: false,
+            paper: true,
+        });
+        SlipDecision {
+            over_by,
             remaining: self.remaining(rule),
         }
     }

@@ -294,6 +294,7 @@ impl Client {
         match (open.call, told) {
             (Call::Check { .. } | Call::List, _) => {}
             (Call::Sell { .. } | Call::Void { .. }, None) => self.open.push(open),
+            (Call::Slip { .. }, None) => self.open.push(open),
             (call, Some(granted)) => {
                 let again = self.answered.iter().any(|(_, answered)| *answered == call);
                 if !again {

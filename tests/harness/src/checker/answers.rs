@@ -7,7 +7,7 @@ use quorate_proto::ids::RequestId;
 
 use crate::{
     checker::Violation,
-    history::{Call, Purchase, Record, Reply, Rule},
+    history::{Call, Purchase, Record, Reply, Rule, SlipOutcome},
 };
 
 /// All attempts of one request.
@@ -47,7 +47,9 @@ fn purchases(reply: &Reply) -> Option<&[Purchase]> {
     match reply {
         Reply::Verdict(verdict) => Some(&verdict.purchases),
         Reply::Listed(list) => Some(&list.purchases),
-        Reply::Voided(_) | Reply::NotDone { .. } | Reply::Unknown { .. } => None,
+        Reply::Voided(_) | Reply::HandedIn(_) | Reply::NotDone { .. } | Reply::Unknown { .. } => {
+            None
+        }
     }
 }
 
@@ -78,7 +80,7 @@ fn gather<'a>(
                 attempts.maybe_done = true;
                 continue;
             }
-            Reply::Verdict(_) | Reply::Voided(_) | Reply::Listed(_) => {}
+            Reply::Verdict(_) | Reply::Voided(_) | Reply::HandedIn(_) | Reply::Listed(_) => {}
         }
         if let Some(difference) = attempts.told.and_then(|told| difference(told, record)) {
             found.push(differ(request, difference));
@@ -138,6 +140,11 @@ fn difference(one: &Record, other: &Record) -> Option<&'static str> {
             let differ = told(one) != told(other) || one.refusal != other.refusal;
             differ.then_some("the outcomes of a void")
         }
+        (Reply::HandedIn(one), Reply::HandedIn(other)) => {
+            let recorded = |outcome| outcome != SlipOutcome::Rejected;
+            let differ = recorded(one.outcome) != recorded(other.outcome);
+            differ.then_some("recorded and rejected")
+        }
         _ => Some("their kinds"),
     }
 }
@@ -158,16 +165,23 @@ fn nothing_from_nowhere(
             None => "was never asked for",
             Some(attempts) if attempts.first_start_us > record.end_us => "was asked for later",
             Some(attempts) => match (attempts.call, attempts.told.map(|told| &told.reply)) {
-                (Call::Sell { quantity, .. }, _) if *quantity != purchase.quantity => {
+                (Call::Sell { quantity, .. } | Call::Slip { quantity, .. }, _)
+                    if *quantity != purchase.quantity =>
+                {
                     "shows another quantity"
                 }
                 (Call::Sell { .. }, Some(Reply::Verdict(verdict))) if !verdict.granted => {
                     "was denied"
                 }
-                (Call::Sell { .. }, None) if !attempts.maybe_done => {
+                (Call::Slip { .. }, Some(Reply::HandedIn(reply)))
+                    if reply.outcome == SlipOutcome::Rejected =>
+                {
+                    "was rejected"
+                }
+                (Call::Sell { .. } | Call::Slip { .. }, None) if !attempts.maybe_done => {
                     "was said not to have been done"
                 }
-                (Call::Sell { .. }, _) => continue,
+                (Call::Sell { .. } | Call::Slip { .. }, _) => continue,
                 _ => "is no sale",
             },
         };
@@ -180,14 +194,14 @@ fn nothing_from_nowhere(
     }
 }
 
-/// Every list that began after a grant was told shows it, and there is such a list.
+/// Every list that began after a grant or a slip was told shows it, and there is such a list.
 fn nothing_lost(
     citizen: u64,
     records: &[&Record],
     requests: &BTreeMap<RequestId, Attempts<'_>>,
     found: &mut Vec<Violation>,
 ) {
-    let granted: Vec<(RequestId, u64)> = granted(requests)
+    let granted: Vec<(RequestId, u64)> = recorded(requests)
         .filter_map(|(request, attempts)| Some((request, attempts.told_us?)))
         .collect();
     let mut last_list_us = None;
@@ -213,16 +227,23 @@ fn nothing_lost(
     }
 }
 
-fn granted<'m, 'a>(
+/// Sales that were said to be on record: granted online, or handed in.
+fn recorded<'m, 'a>(
     requests: &'m BTreeMap<RequestId, Attempts<'a>>,
 ) -> impl Iterator<Item = (RequestId, &'m Attempts<'a>)> {
     requests.iter().filter_map(|(&request, attempts)| {
         let told = &attempts.told?.reply;
-        matches!(told, Reply::Verdict(verdict) if verdict.granted).then_some((request, attempts))
+        let is_there = match told {
+            Reply::Verdict(verdict) => verdict.granted,
+            Reply::HandedIn(reply) => reply.outcome != SlipOutcome::Rejected,
+            _ => false,
+        };
+        is_there.then_some((request, attempts))
     })
 }
 
-/// What the last list holds, window by window, stays within the limit.
+/// What was granted online and is in the last list stays within the limit, window by window. Slips are
+/// recorded whatever the rule says.
 fn no_window_over(
     citizen: u64,
     rule: Rule,
@@ -230,7 +251,7 @@ fn no_window_over(
     requests: &BTreeMap<RequestId, Attempts<'_>>,
     found: &mut Vec<Violation>,
 ) {
-    let windows: BTreeMap<RequestId, i64> = granted(requests)
+    let windows: BTreeMap<RequestId, i64> = recorded(requests)
         .filter_map(|(request, attempts)| match &attempts.told?.reply {
             Reply::Verdict(verdict) => Some((request, verdict.window_start_ms)),
             _ => None,
@@ -244,7 +265,12 @@ fn no_window_over(
         return;
     };
     let mut units: BTreeMap<Option<i64>, u32> = BTreeMap::new();
-    for sale in last.purchases.iter().filter(|sale| !sale.voided) {
+    let on_paper = |request| {
+        let attempts = requests.get(&request);
+        attempts.is_some_and(|attempts| matches!(attempts.call, Call::Slip { .. }))
+    };
+    let counted = last.purchases.iter();
+    for sale in counted.filter(|sale| !sale.voided && !on_paper(sale.request)) {
         *units
             .entry(windows.get(&sale.request).copied())
             .or_default() += sale.quantity;

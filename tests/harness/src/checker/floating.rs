@@ -171,7 +171,9 @@ impl Replay<'_> {
             .iter()
             .filter_map(|(&request, record)| match (record.call, &record.reply) {
                 (Call::Sell { .. }, Reply::Verdict(verdict)) if !verdict.granted => None,
-                (Call::Sell { quantity, .. }, _) => Some((request, -i64::from(quantity))),
+                (Call::Sell { quantity, .. } | Call::Slip { quantity, .. }, _) => {
+                    Some((request, -i64::from(quantity)))
+                }
                 (Call::Void { .. }, Reply::Voided(reply)) if !reply.voided => None,
                 (Call::Void { sale, .. }, _) => {
                     let units = self.account_of(sale)?.sale(sale)?.quantity;
@@ -210,8 +212,14 @@ impl Replay<'_> {
         let Some(record) = self.floating.remove(&request) else {
             return;
         };
-        let Call::Sell { quantity, .. } = record.call else {
-            return;
+        let quantity = match record.call {
+            Call::Sell { quantity, .. } => quantity,
+            Call::Slip { quantity, .. } => {
+                let (rule, account) = self.account(window);
+                account.hand_in(rule, request, quantity);
+                return self.note_balances();
+            }
+            Call::Void { .. } | Call::Check { .. } | Call::List => return,
         };
         // What its answer shows was decided before it.
         if let Reply::Verdict(verdict) = &record.reply {

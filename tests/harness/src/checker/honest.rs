@@ -7,7 +7,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
     history::{
-        Call, History, ListReply, Position, Purchase, Record, Reply, Rule, Verdict, VoidReply,
+        Call, History, ListReply, Position, Purchase, Record, Reply, Rule, SlipOutcome, SlipReply,
+        Verdict, VoidReply,
     },
     model::{Account, Decision},
 };
@@ -96,6 +97,7 @@ impl Honest {
                     None => Call::Check { quantity },
                 }
             }
+            4 => Call::Slip { request, quantity },
             _ => Call::Sell { request, quantity },
         }
     }
@@ -173,6 +175,11 @@ impl Honest {
             match &mut answer {
                 Reply::Verdict(verdict) => (verdict.repeated, verdict.position) = (true, at),
                 Reply::Voided(reply) => (reply.repeated, reply.position) = (true, at),
+                Reply::HandedIn(reply) => {
+                    reply.outcome = SlipOutcome::Duplicate;
+                    (reply.over_by, reply.remaining) = (0, account.remaining(RULE));
+                    reply.position = at;
+                }
                 _ => unreachable!("only writes are kept"),
             }
             return answer;
@@ -211,6 +218,18 @@ impl Honest {
                     remaining: decision.remaining,
                     decided_at_ms: now_ms,
                     repeated: false,
+                    position: at,
+                })
+            }
+            Call::Slip { request, quantity } => {
+                let decision = account.hand_in(RULE, request, quantity);
+                Reply::HandedIn(SlipReply {
+                    outcome: match decision.over_by {
+                        0 => SlipOutcome::Accepted,
+                        _ => SlipOutcome::OverQuota,
+                    },
+                    over_by: decision.over_by,
+                    remaining: decision.remaining,
                     position: at,
                 })
             }

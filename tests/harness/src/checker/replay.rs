@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     checker::Violation,
-    history::{Call, ListReply, Position, Purchase, Record, Reply, Rule, Verdict, VoidReply},
+    history::{
+        Call, ListReply, Position, Purchase, Record, Reply, Rule, SlipOutcome, SlipReply, Verdict,
+        VoidReply,
+    },
     model::{Account, Decision},
 };
 
@@ -40,6 +43,9 @@ pub(super) fn check(citizen: u64, rule: Rule, records: &[&Record]) -> Vec<Violat
     }
     replay.found
 }
+
+/// Stands for the window of the first verdict until there is one.
+const NO_WINDOW: i64 = i64::MIN;
 
 pub(super) struct Replay<'a> {
     pub(super) citizen: u64,
@@ -82,6 +88,9 @@ impl Replay<'_> {
             (Call::Void { request, sale }, Reply::Voided(reply)) => {
                 self.step_void(at, *request, *sale, reply);
             }
+            (Call::Slip { request, quantity }, Reply::HandedIn(reply)) => {
+                self.step_slip(at, *request, *quantity, reply);
+            }
             (Call::List, Reply::Listed(list)) => self.step_list(at, list),
             (call, reply) => self.wrong(at, format!("{reply:?}"), format!("an answer to {call:?}")),
         }
@@ -96,6 +105,35 @@ impl Replay<'_> {
         let fed_here = self.floating.remove(&request).is_some() && reply.voided;
         if !reply.repeated || fed_here {
             self.decide_void(at, sale, reply);
+        }
+    }
+
+    /// A slip is recorded whatever the rule says; what must be right is by how much it exceeds the ration.
+    fn step_slip(&mut self, at: Position, request: RequestId, quantity: u32, reply: &SlipReply) {
+        match reply.outcome {
+            SlipOutcome::Rejected => {}
+            SlipOutcome::Duplicate => self.feed_sale(at, request, self.last_window()),
+            SlipOutcome::Accepted | SlipOutcome::OverQuota => {
+                let window = self.last_window();
+                let (rule, account) = self.account(window);
+                let balance = account.remaining(rule);
+                let over_by_all = quantity.saturating_sub(balance);
+                if over_by_all != reply.over_by {
+                    // Something whose place is not known came first, and left what this answer shows.
+                    self.explain(at, balance, quantity.saturating_sub(reply.over_by));
+                } else if reply.over_by == 0 {
+                    self.explain(at, balance, reply.remaining + quantity);
+                }
+                let (rule, account) = self.account(window);
+                let expected = account.hand_in(rule, request, quantity);
+                let answered = (reply.over_by, reply.remaining);
+                let flagged = reply.outcome == SlipOutcome::OverQuota;
+                if answered != (expected.over_by, expected.remaining)
+                    || flagged != (expected.over_by > 0)
+                {
+                    self.wrong(at, format!("slip {reply:?}"), format!("{expected:?}"));
+                }
+            }
         }
     }
 
@@ -191,6 +229,12 @@ impl Replay<'_> {
     }
 
     pub(super) fn account(&mut self, window: i64) -> (Rule, &mut Account) {
+        // A slip says nothing of windows: what came before the first verdict belongs to that one's.
+        if window != NO_WINDOW
+            && let Some(before) = self.accounts.remove(&NO_WINDOW)
+        {
+            self.accounts.insert(window, before);
+        }
         (self.rule, self.accounts.entry(window).or_default())
     }
 
@@ -209,7 +253,7 @@ impl Replay<'_> {
             .keys()
             .next_back()
             .copied()
-            .unwrap_or_default()
+            .unwrap_or(NO_WINDOW)
     }
 
     pub(super) fn note_balances(&mut self) {

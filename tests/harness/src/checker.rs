@@ -5,6 +5,8 @@
 //! * [`answers`]: one request has one answer, nothing acknowledged is lost, nothing appears from nowhere;
 //! * [`replay`]: the model, fed in log order, gives every answer that was given.
 //!
+//! A fourth, [`stock`], compares what sites say of their stock with what their clients sold.
+//!
 //! A run is judged after every unknown outcome was resolved by sending its request again, and after each
 //! citizen was listed once more. Deliberately absent: tolerance. A history that cannot be judged fails.
 
@@ -14,6 +16,7 @@ mod floating;
 mod honest;
 mod order;
 mod replay;
+pub mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -128,6 +131,26 @@ pub enum Violation {
         units: u32,
         /// What the rule allows.
         limit: u32,
+    },
+    /// A site's stock is not what its sales make of it.
+    #[error("site {site} shows received, adjusted, sold, voided, on hand {shown}, should be {expected}")]
+    Shelf {
+        /// Index of the site.
+        site: usize,
+        /// What it shows.
+        shown: String,
+        /// What the clients' records say.
+        expected: String,
+    },
+    /// A site's list of sales is not what was sold there.
+    #[error("site {site}: sale {request} {problem}")]
+    Listed {
+        /// Index of the site.
+        site: usize,
+        /// The sale.
+        request: RequestId,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// An unknown outcome that was never resolved.
     #[error("request {request} of citizen {citizen} was never resolved")]

@@ -114,6 +114,20 @@ impl Account {
         }
     }
 
+    /// The account as if it held only some of its sales.
+    #[must_use]
+    pub fn with_only(&self, wanted: impl Fn(&Sale) -> bool) -> Self {
+        let sales = self.sales.iter().filter(|(_, sale)| wanted(sale));
+        Self {
+            sales: sales.map(|(request, sale)| (*request, *sale)).collect(),
+        }
+    }
+
+    /// Holds a sale that was decided elsewhere.
+    pub fn put(&mut self, sale: Sale) {
+        self.sales.insert(sale.request, sale);
+    }
+
     /// Undoes a sale, once.
     pub fn void(&mut self, rule: Rule, request: RequestId) -> Decision {
         let open = self.sales.get_mut(&request).filter(|sale| !sale.voided);

@@ -79,6 +79,7 @@ impl Recorder {
                 };
                 translate::voided(terminal.void(request, &undo, limit).await)
             }
+            Call::Slip { .. } => unreachable!("NOT YET"),
             Call::List => translate::listed(terminal.list(&id, program, limit).await),
         }
     }

@@ -11,7 +11,7 @@ use quorate_proto::ids::RequestId;
 use super::replay::Replay;
 use crate::{
     history::{Call, Position, Purchase, Record, Reply, Verdict},
-    model::Account,
+    model::{Account, Sale},
 };
 
 /// Commands whose deciding entry nobody saw: answered only as a repetition, or not at all.
@@ -52,6 +52,46 @@ pub(super) fn stamp(record: &Record) -> Option<Stamp> {
         (Call::Sell { .. }, Reply::Verdict(verdict)) => Some((verdict.decided_at_ms, false)),
         (Call::Void { .. }, Reply::Voided(reply)) => Some((reply.decided_at_ms, true)),
         _ => None,
+    }
+}
+
+/// Which explanation is taken at each place that needs one: the first, unless a run with it failed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choices {
+    /// Explanations to skip, by place.
+    script: Vec<usize>,
+    /// Places met so far.
+    met: usize,
+    /// The last place had no explanation that far down.
+    exhausted: bool,
+    /// Inside an explanation that is being tried: places in there take their first.
+    trying: bool,
+}
+
+impl Choices {
+    /// How many explanations are skipped at the next place.
+    fn take(&mut self) -> usize {
+        if self.trying {
+            return 0;
+        }
+        if self.met == self.script.len() {
+            self.script.push(0);
+        }
+        self.met += 1;
+        self.script[self.met - 1]
+    }
+
+    /// What to try after a run that failed: the next explanation at the last place that may have one.
+    pub(super) fn next(mut self) -> Option<Self> {
+        self.script.truncate(self.met);
+        if self.exhausted {
+            self.script.pop();
+        }
+        *self.script.last_mut()? += 1;
+        Some(Self {
+            script: self.script,
+            ..Self::default()
+        })
     }
 }
 
@@ -131,56 +171,57 @@ impl Replay<'_> {
             .map(|(&request, _)| request)
     }
 
-    /// A void's answer shows a balance and no sales. Where the model's balance before it is another one,
-    /// floating commands came first: the first set of them that makes up the difference and contradicts
-    /// nothing.
-    pub(super) fn explain(&mut self, at: Position, model: u32, answered: u32) {
-        let wanted = i64::from(answered) - i64::from(model);
-        if wanted == 0 {
-            return;
-        }
-        let effects = self.floating_effects();
-        for mask in 1_u32..1 << effects.len() {
-            let chosen: Vec<_> = effects
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| mask >> index & 1 == 1)
-                .map(|(_, effect)| *effect)
-                .collect();
-            if chosen.iter().map(|(_, units)| units).sum::<i64>() == wanted {
-                let before = (
-                    self.accounts.clone(),
-                    self.floating.clone(),
-                    self.found.len(),
-                );
-                for (request, _) in chosen {
-                    self.feed(at, request);
+    /// The answers to voids and slips show a balance and no sales. Where the model would answer otherwise,
+    /// floating commands came first: a set of them after which the answer fits and nothing is contradicted.
+    /// Several sets may do; [`Choices`] says which is taken.
+    pub(super) fn explain(&mut self, at: Position, fits: impl Fn(&Self) -> bool) {
+        let mut skip = self.choices.take();
+        let outermost = !std::mem::replace(&mut self.choices.trying, true);
+        let candidates = self.floating_effects();
+        let before = (
+            self.accounts.clone(),
+            self.floating.clone(),
+            self.remaining_seen.clone(),
+            self.found.len(),
+        );
+        for mask in 0_u32..1 << candidates.len() {
+            for (index, request) in candidates.iter().enumerate() {
+                if mask >> index & 1 == 1 {
+                    self.feed(at, *request);
                 }
-                if self.found.len() == before.2 {
+            }
+            if self.found.len() == before.3 && fits(self) {
+                if skip == 0 {
+                    self.choices.trying = !outermost;
                     return;
                 }
-                self.found.truncate(before.2);
-                (self.accounts, self.floating, _) = before;
+                skip -= 1;
             }
+            self.found.truncate(before.3);
+            self.accounts.clone_from(&before.0);
+            self.floating.clone_from(&before.1);
+            self.remaining_seen.clone_from(&before.2);
         }
+        self.choices.trying = !outermost;
+        self.choices.exhausted |= outermost;
     }
 
-    /// Commands that may have taken effect at a place nobody saw, with the units they would give back.
-    fn floating_effects(&self) -> Vec<(RequestId, i64)> {
+    /// Commands that may have taken effect at a place nobody saw, before the reply that is looked at.
+    fn floating_effects(&self) -> Vec<RequestId> {
+        let sent_before = |request: &RequestId| self.first_start_us[request] < self.end_us;
+        let decided_before = |record: &Record| {
+            let both = stamp(record).zip(self.horizon);
+            both.is_none_or(|(stamp, horizon)| stamp.0 <= horizon.0)
+        };
         self.floating
             .iter()
-            .filter_map(|(&request, record)| match (record.call, &record.reply) {
-                (Call::Sell { .. }, Reply::Verdict(verdict)) if !verdict.granted => None,
-                (Call::Sell { quantity, .. } | Call::Slip { quantity, .. }, _) => {
-                    Some((request, -i64::from(quantity)))
-                }
-                (Call::Void { .. }, Reply::Voided(reply)) if !reply.voided => None,
-                (Call::Void { sale, .. }, _) => {
-                    let units = self.account_of(sale)?.sale(sale)?.quantity;
-                    Some((request, i64::from(units)))
-                }
-                _ => None,
+            .filter(|(request, record)| sent_before(request) && decided_before(record))
+            .filter(|(_, record)| match (record.call, &record.reply) {
+                (Call::Sell { .. }, Reply::Verdict(verdict)) => verdict.granted,
+                (Call::Void { .. }, Reply::Voided(reply)) => reply.voided,
+                _ => true,
             })
+            .map(|(&request, _)| request)
             .take(FLOATING_MAX)
             .collect()
     }
@@ -235,8 +276,17 @@ impl Replay<'_> {
                 }
             }
             Reply::Verdict(verdict) => {
+                // A slip without a known place may have been fed too early: the verdict does not show it.
+                let shown = |sale: &Sale| {
+                    let mut purchases = verdict.purchases.iter();
+                    !sale.paper || purchases.any(|purchase| purchase.request == sale.request)
+                };
                 let (rule, account) = self.account(verdict.window_start_ms);
-                let decision = account.sell(rule, request, quantity);
+                let mut as_shown = account.with_only(shown);
+                let decision = as_shown.sell(rule, request, quantity);
+                if let Some(sale) = as_shown.sale(request) {
+                    account.put(*sale);
+                }
                 self.compare(at, verdict, decision);
             }
             _ => {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_proto::ids::RequestId;
 
 use super::{
-    floating::{floating, stamp},
+    floating::{Choices, Stamp, floating, stamp},
     order::Place,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         Call, ListReply, Position, Purchase, Record, Reply, Rule, SlipOutcome, SlipReply, Verdict,
         VoidReply,
     },
-    model::{Account, Decision},
+    model::{Account, Decision, SlipDecision},
 };
 
 /// Judges one citizen's records.
@@ -30,19 +30,47 @@ pub(super) fn check(citizen: u64, rule: Rule, records: &[&Record]) -> Vec<Violat
         .collect();
     // Two shards are another judge's finding; here the order between them does not matter.
     placed.sort_by_key(|(place, position, record)| (position.shard, *place, record.start_us));
-    let mut replay = Replay {
-        citizen,
-        rule,
-        accounts: BTreeMap::new(),
-        floating: floating(records),
-        remaining_seen: BTreeSet::from([rule.limit]),
-        found: Vec::new(),
+    let horizons = horizons(&placed);
+    let run = |choices: Choices, to_the_end: bool| {
+        let mut replay = Replay {
+            citizen,
+            rule,
+            accounts: BTreeMap::new(),
+            floating: floating(records),
+            first_start_us: first_starts(records),
+            end_us: 0,
+            horizon: None,
+            remaining_seen: BTreeSet::from([rule.limit]),
+            choices,
+            found: Vec::new(),
+        };
+        for ((_, at, record), horizon) in placed.iter().zip(&horizons) {
+            replay.horizon = *horizon;
+            replay.step(*at, record);
+            if !to_the_end && !replay.found.is_empty() {
+                break;
+            }
+        }
+        replay
     };
-    for (_, at, record) in placed {
-        replay.step(at, record);
+    let mut choices = Choices::default();
+    for _ in 0..RUNS_MAX {
+        let replay = run(choices, false);
+        if replay.found.is_empty() {
+            return Vec::new();
+        }
+        match replay.choices.next() {
+            Some(next) => choices = next,
+            None => break,
+        }
     }
-    replay.found
+    // No explanation of what nobody saw makes it right: what the first one leaves open is reported.
+    run(Choices::default(), true).found
 }
+
+/// Ways to place the commands whose place nobody saw that are tried for one citizen. A contradiction shows
+/// soon after the choice that led to it.
+const RUNS_MAX: usize = 256;
 
 /// Stands for the window of the first verdict until there is one.
 const NO_WINDOW: i64 = i64::MIN;
@@ -53,13 +81,23 @@ pub(super) struct Replay<'a> {
     /// By the start of the window.
     pub(super) accounts: BTreeMap<i64, Account>,
     pub(super) floating: BTreeMap<RequestId, &'a Record>,
+    /// When each request was first sent.
+    pub(super) first_start_us: BTreeMap<RequestId, u64>,
+    /// When the reply that is being looked at was there: nothing that was sent later came before it.
+    pub(super) end_us: u64,
+    /// The stamp of the first command at or behind this place whose place is known: what was decided later
+    /// than that came later.
+    pub(super) horizon: Option<Stamp>,
     /// Every balance this citizen ever had, for denials whose place is not known.
     pub(super) remaining_seen: BTreeSet<u32>,
+    /// Which of several explanations is taken, each time that there is one to choose.
+    pub(super) choices: Choices,
     pub(super) found: Vec<Violation>,
 }
 
 impl Replay<'_> {
     fn step(&mut self, at: Position, record: &Record) {
+        self.end_us = record.end_us;
         if !record.reply.repeated()
             && let Some(stamp) = stamp(record)
         {
@@ -114,23 +152,19 @@ impl Replay<'_> {
             SlipOutcome::Rejected => {}
             SlipOutcome::Duplicate => self.feed_sale(at, request, self.last_window()),
             SlipOutcome::Accepted | SlipOutcome::OverQuota => {
-                let window = self.last_window();
-                let (rule, account) = self.account(window);
-                let balance = account.remaining(rule);
-                let over_by_all = quantity.saturating_sub(balance);
-                if over_by_all != reply.over_by {
-                    // Something whose place is not known came first, and left what this answer shows.
-                    self.explain(at, balance, quantity.saturating_sub(reply.over_by));
-                } else if reply.over_by == 0 {
-                    self.explain(at, balance, reply.remaining + quantity);
-                }
-                let (rule, account) = self.account(window);
+                let answered = SlipDecision {
+                    over_by: reply.over_by,
+                    remaining: reply.remaining,
+                };
+                self.explain(at, |replay| {
+                    let account = replay.accounts.get(&replay.last_window()).cloned();
+                    let mut account = account.unwrap_or_default();
+                    account.hand_in(replay.rule, request, quantity) == answered
+                });
+                let (rule, account) = self.account(self.last_window());
                 let expected = account.hand_in(rule, request, quantity);
-                let answered = (reply.over_by, reply.remaining);
                 let flagged = reply.outcome == SlipOutcome::OverQuota;
-                if answered != (expected.over_by, expected.remaining)
-                    || flagged != (expected.over_by > 0)
-                {
+                if answered != expected || flagged != (expected.over_by > 0) {
                     self.wrong(at, format!("slip {reply:?}"), format!("{expected:?}"));
                 }
             }
@@ -144,18 +178,14 @@ impl Replay<'_> {
         } else {
             self.feed_void_of(at, sale);
         }
-        let account = self.account_of(sale);
-        let units = account
-            .and_then(|account| account.sale(sale))
-            .map_or(0, |sale| sale.quantity);
-        let given_back = if reply.voided { units } else { 0 };
-        let balance = account.map_or(self.rule.limit, |account| account.remaining(self.rule));
-        self.explain(at, balance, reply.remaining.saturating_sub(given_back));
-
         let answered = Decision {
             granted: reply.voided,
             remaining: reply.remaining,
         };
+        self.explain(at, |replay| {
+            let account = replay.account_of(sale).cloned();
+            account.is_none_or(|mut account| account.void(replay.rule, sale) == answered)
+        });
         let refused = Decision {
             granted: false,
             remaining: reply.remaining,
@@ -273,6 +303,34 @@ impl Replay<'_> {
             expected,
         });
     }
+}
+
+/// For each place, the stamp of the first command at it or behind it that was decided there.
+fn horizons(placed: &[(Place, Position, &Record)]) -> Vec<Option<Stamp>> {
+    let mut next = None;
+    let mut horizons: Vec<_> = placed
+        .iter()
+        .rev()
+        .map(|(_, _, record)| {
+            if !record.reply.repeated() {
+                next = stamp(record).or(next);
+            }
+            next
+        })
+        .collect();
+    horizons.reverse();
+    horizons
+}
+
+fn first_starts(records: &[&Record]) -> BTreeMap<RequestId, u64> {
+    let mut starts: BTreeMap<RequestId, u64> = BTreeMap::new();
+    for record in records {
+        if let Some(request) = record.call.request() {
+            let start_us = starts.entry(request).or_insert(record.start_us);
+            *start_us = record.start_us.min(*start_us);
+        }
+    }
+    starts
 }
 
 fn as_purchase(sale: &crate::model::Sale) -> Purchase {

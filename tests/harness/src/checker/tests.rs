@@ -8,7 +8,7 @@ use super::{
     *,
 };
 use crate::{
-    history::{Purchase, Verdict},
+    history::{Purchase, SlipReply, Verdict},
     linearize::{self, Opinion},
 };
 
@@ -49,7 +49,7 @@ fn an_honest_run_passes_both_opinions() {
         let report = check(&history);
         assert!(report.violations.is_empty(), "seed {seed}: {report}");
         assert!(
-            report.grants > 10 && report.denials > 10 && report.unknown > 10,
+            report.grants > 10 && report.denials > 10 && report.unknown > 10 && report.slips > 10,
             "{report}"
         );
         assert_eq!(linearize::check(&history), BTreeMap::new(), "seed {seed}");
@@ -166,6 +166,103 @@ fn a_window_that_ends_up_over_the_limit() {
             }
         },
         |found| matches!(found, Violation::OverQuota { .. }),
+    );
+}
+
+fn slip_mut(record: &mut Record) -> &mut SlipReply {
+    match &mut record.reply {
+        Reply::HandedIn(reply) => reply,
+        other => panic!("no slip: {other:?}"),
+    }
+}
+
+fn is_slip(record: &Record, outcome: SlipOutcome) -> bool {
+    matches!(&record.reply, Reply::HandedIn(reply) if reply.outcome == outcome)
+}
+
+#[test]
+fn a_slip_that_is_lost() {
+    let histories = planted(
+        |history| {
+            let slip = pick(history, |record| is_slip(record, SlipOutcome::Accepted));
+            let lost = history.records[slip].call.request().unwrap();
+            for record in &mut history.records {
+                let shown = match &mut record.reply {
+                    Reply::Verdict(verdict) => &mut verdict.purchases,
+                    Reply::Listed(list) => &mut list.purchases,
+                    _ => continue,
+                };
+                shown.retain(|sale| sale.request != lost);
+            }
+        },
+        |found| matches!(found, Violation::SaleLost { .. }),
+    );
+    second_opinion_agrees(histories);
+}
+
+#[test]
+fn a_slip_over_quota_that_is_not_flagged() {
+    let histories = planted(
+        |history| {
+            let slip = pick(history, |record| is_slip(record, SlipOutcome::OverQuota));
+            let reply = slip_mut(&mut history.records[slip]);
+            (reply.outcome, reply.over_by) = (SlipOutcome::Accepted, 0);
+        },
+        |found| matches!(found, Violation::WrongAnswer { .. }),
+    );
+    second_opinion_agrees(histories);
+}
+
+#[test]
+fn a_slip_that_does_not_count_against_later_sales() {
+    let histories = planted(
+        |history| {
+            let slip = pick(history, |record| is_slip(record, SlipOutcome::Accepted));
+            let Call::Slip { quantity, .. } = history.records[slip].call else {
+                panic!("a slip's reply is to a slip")
+            };
+            slip_mut(&mut history.records[slip]).remaining += quantity;
+        },
+        |found| matches!(found, Violation::WrongAnswer { .. }),
+    );
+    second_opinion_agrees(histories);
+}
+
+#[test]
+fn a_slip_recorded_twice() {
+    planted(
+        |history| {
+            let again = pick(history, |record| is_slip(record, SlipOutcome::Duplicate));
+            slip_mut(&mut history.records[again]).outcome = SlipOutcome::OverQuota;
+            let request = history.records[again].call.request();
+            let fresh = history.records.iter().any(|record| {
+                record.call.request() == request && is_slip(record, SlipOutcome::Accepted)
+            });
+            if !fresh {
+                let mut first = history.records[again].clone();
+                slip_mut(&mut first).position.index -= 1;
+                history.records.push(first);
+            }
+        },
+        |found| matches!(found, Violation::DecidedTwice { .. }),
+    );
+}
+
+#[test]
+fn a_slip_that_was_rejected_and_is_shown() {
+    planted(
+        |history| {
+            let slip = pick(history, |record| is_slip(record, SlipOutcome::Accepted));
+            let request = history.records[slip].call.request();
+            for record in &mut history.records {
+                if record.call.request() == request
+                    && let Reply::HandedIn(reply) = &mut record.reply
+                {
+                    reply.outcome = SlipOutcome::Rejected;
+                }
+            }
+        },
+        |found| matches!(found, Violation::GhostSale { .. }),
     );
 }
 

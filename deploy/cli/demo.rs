@@ -20,12 +20,13 @@ mod tour;
 use std::path::PathBuf;
 
 use clap::Args;
-use quorate_link::Env;
+use jiff::Timestamp;
+use quorate_link::{CLOCK_SPEED_MAX, Env};
 
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    process,
+    process, time,
 };
 
 use checklist::Checklist;
@@ -57,13 +58,21 @@ pub(crate) struct DemoArgs {
     /// Gateways listen on this port and those after it, nodes from 100 further on [default: 7400]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_300))]
     port_base: Option<u16>,
+
+    /// Let its clock begin at this instant, such as 2020-03-09T10:00+09:00 [default: real time]
+    #[arg(long, value_name = "TIME", value_parser = time::parse_instant)]
+    clock: Option<Timestamp>,
+
+    /// Let that clock run so many times as fast as real time [default: 1]
+    #[arg(long, value_name = "N", requires = "clock", value_parser = clap::value_parser!(u32).range(1..=i64::from(CLOCK_SPEED_MAX)))]
+    speed: Option<u32>,
 }
 
 pub(crate) async fn run(args: DemoArgs, output: Output, env: Env) -> Result<Exit, Failure> {
     let stop = process::asked_to_end()?;
     let checklist = Checklist::new(output);
     let _lock = directory::take(&args.dir, args.fresh)?;
-    let (shape, is_new) = directory::shape(&args)?;
+    let (shape, is_new) = directory::shape(&args, env.unix_ms())?;
     let layout = Layout::new(&args.dir, shape);
     ports::all_free(&layout)?;
     prepare::prepare(&layout, is_new, &checklist, &env)?;

@@ -18,6 +18,12 @@ pub(crate) fn parse_span(text: &str) -> Result<Span, String> {
     }
 }
 
+/// Reads "2020-03-09T10:00+09:00".
+pub(crate) fn parse_instant(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "an instant is written with its offset, as 2020-03-09T10:00+09:00".to_owned())
+}
+
 /// Monday 16 March 2020, 00:00 (Asia/Seoul).
 pub(crate) fn day_and_time(at: Timestamp, zone: &TimeZone) -> String {
     let zone_name = zone.iana_name().unwrap_or("UTC");
@@ -51,6 +57,15 @@ mod tests {
         assert_eq!(parse_span("1m 30s"), Ok(Duration::from_secs(90)));
         for text in ["", "10", "-5s", "0s", "soon"] {
             assert!(parse_span(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn instants_are_read_with_their_offset() {
+        let read = parse_instant("2020-03-09T10:00+09:00").unwrap();
+        assert_eq!(read.to_string(), "2020-03-09T01:00:00Z");
+        for text in ["2020-03-09T10:00", "tomorrow", ""] {
+            assert!(parse_instant(text).is_err(), "{text:?}");
         }
     }
 

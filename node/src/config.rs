@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use quorate_link::tls::TlsMaterial;
+use quorate_link::{CLOCK_SPEED_MAX, Env, SetClock, tls::TlsMaterial};
 use quorate_proto::ids::NodeId;
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +24,20 @@ pub struct ClusterConfig {
     pub shards: u32,
     /// The nodes of the first start. The first three by id hold the system shard.
     pub initial_nodes: Vec<InitialNode>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The clock by which decisions are stamped; `None`: real time. Trials only.
+    pub clock: Option<SetClock>,
+}
+
+/// What a cluster is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Rations of people.
+    #[default]
+    Production,
+    /// Demos, tests, replays: its clock may be set.
+    Trial,
 }
 
 /// One node of the first start.
@@ -52,6 +66,14 @@ pub enum ClusterConfigError {
     /// No shards, or too many.
     #[error("shards is {0}, but must be from 1 to {SHARDS_MAX}")]
     Shards(u32),
+    /// Nobody's ration shall depend on an invented time.
+    #[error(
+        "[clock] sets the cluster's clock, which is for trials: remove [clock], or say purpose = \"trial\""
+    )]
+    ClockInProduction,
+    /// A speed that no clock may have.
+    #[error("clock.speed is {0}, but must be from 1 to {CLOCK_SPEED_MAX}")]
+    ClockSpeed(u32),
     /// An id that cannot stand in a certificate.
     #[error("cluster_id {0:?} must be 1 to 32 lower-case letters, digits or '-'")]
     ClusterId(String),
@@ -81,6 +103,14 @@ impl ClusterConfig {
         if founders[0].node_id == NodeId::new(0) {
             return Err(ClusterConfigError::NodeZero);
         }
+        if let Some(clock) = &self.clock {
+            if self.purpose == Purpose::Production {
+                return Err(ClusterConfigError::ClockInProduction);
+            }
+            if !(1..=CLOCK_SPEED_MAX).contains(&clock.speed) {
+                return Err(ClusterConfigError::ClockSpeed(clock.speed));
+            }
+        }
         Ok(())
     }
 
@@ -91,10 +121,27 @@ impl ClusterConfig {
         for node in self.sorted_nodes() {
             text.push_str(&format!("{}\n", node.node_id.get()));
         }
+        if self.purpose == Purpose::Trial {
+            text.push_str("trial\n");
+        }
+        if let Some(clock) = &self.clock {
+            text.push_str(&format!(
+                "clock {} {} {}\n",
+                clock.starts_at_ms, clock.started_real_ms, clock.speed
+            ));
+        }
         Sha256::digest(text.as_bytes())
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    /// What a node is handed in, with the cluster's clock if it has one of its own.
+    pub(crate) fn on_its_clock(&self, env: Env) -> Env {
+        match self.clock {
+            Some(clock) => env.on_set_clock(clock),
+            None => env,
+        }
     }
 
     /// The nodes that hold the system shard from the first start.
@@ -151,7 +198,40 @@ mod tests {
                     zone: "a".to_owned(),
                 })
                 .collect(),
+            purpose: Purpose::Production,
+            clock: None,
         }
+    }
+
+    const CLOCK: SetClock = SetClock {
+        starts_at_ms: 1_583_715_600_000,
+        started_real_ms: 1_700_000_000_000,
+        speed: 60,
+    };
+
+    fn trial(clock: SetClock) -> ClusterConfig {
+        ClusterConfig {
+            purpose: Purpose::Trial,
+            clock: Some(clock),
+            ..cluster(&[1, 2, 3])
+        }
+    }
+
+    #[test]
+    fn a_clock_is_set_in_trials_only() {
+        assert_eq!(trial(CLOCK).validate(), Ok(()));
+        let production = ClusterConfig {
+            purpose: Purpose::Production,
+            ..trial(CLOCK)
+        };
+        let refused = production.validate();
+        assert_eq!(refused, Err(ClusterConfigError::ClockInProduction));
+        for speed in [0, CLOCK_SPEED_MAX + 1] {
+            let refused = trial(SetClock { speed, ..CLOCK }).validate();
+            assert_eq!(refused, Err(ClusterConfigError::ClockSpeed(speed)));
+        }
+        let faster = trial(SetClock { speed: 61, ..CLOCK });
+        assert_ne!(trial(CLOCK).fingerprint(), faster.fingerprint());
     }
 
     #[test]

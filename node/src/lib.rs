@@ -20,7 +20,7 @@ mod transport;
 mod usage;
 
 pub use config::{
-    ClusterConfig, ClusterConfigError, InitialNode, NodeConfig, REPLICAS, SHARDS_MAX,
+    ClusterConfig, ClusterConfigError, InitialNode, NodeConfig, Purpose, REPLICAS, SHARDS_MAX,
 };
 pub use run::{NodeError, run};
 pub use storage::StorageTuning;

@@ -77,6 +77,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), NodeError> {
     config.cluster.validate()?;
+    let env = config.cluster.on_its_clock(env);
     let tls_server = TlsServer::new(&config.tls, ClientAuth::Required, &env)?;
     let tls_client = TlsClient::new(&config.tls, &env)?;
     let listener = TcpListener::bind(config.listen)

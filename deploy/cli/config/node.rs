@@ -40,6 +40,8 @@ impl Loaded<NodeFile> {
                 cluster_id: cluster.cluster_id,
                 shards: cluster.shards,
                 initial_nodes: initial_nodes.collect(),
+                purpose: cluster.purpose.into(),
+                clock: cluster.clock.map(Into::into),
             },
             node_id: NodeId::new(file.node_id),
             listen: file.listen,

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{DemoArgs, layout::Shape};
-use crate::{config, exit::Failure, output::bytes};
+use crate::{
+    config::{self, cluster::ClockEntry},
+    exit::Failure,
+    output::bytes,
+};
 
 const LOCK_FILE: &str = ".lock";
 const SHAPE_FILE: &str = "demo.toml";
@@ -54,7 +58,7 @@ pub(super) fn take(root: &Path, fresh: bool) -> Result<File, Failure> {
 ///
 /// # Errors
 /// The directory holds a demo of another size than the arguments ask for.
-pub(super) fn shape(args: &DemoArgs) -> Result<(Shape, bool), Failure> {
+pub(super) fn shape(args: &DemoArgs, now_ms: i64) -> Result<(Shape, bool), Failure> {
     let path = args.dir.join(SHAPE_FILE);
     if !path.exists() {
         let usual = Shape::default();
@@ -63,6 +67,11 @@ pub(super) fn shape(args: &DemoArgs) -> Result<(Shape, bool), Failure> {
             shards: args.shards.unwrap_or(usual.shards),
             gateways: args.gateways.unwrap_or(usual.gateways),
             port_base: args.port_base.unwrap_or(usual.port_base),
+            clock: args.clock.map(|starts_at| ClockEntry {
+                starts_at,
+                started_real_ms: now_ms,
+                speed: args.speed.unwrap_or(1),
+            }),
         };
         let text = toml::to_string(&shape)
             .map_err(|error| Failure::unexpected(format!("cannot write TOML: {error}")))?;
@@ -84,18 +93,35 @@ pub(super) fn shape(args: &DemoArgs) -> Result<(Shape, bool), Failure> {
             shape.port_base.into(),
         ),
     ];
+    let begins = |clock: ClockEntry| clock.starts_at.to_string();
+    let clock_there = shape.clock.map_or("nothing".to_owned(), begins);
+    if args
+        .clock
+        .is_some_and(|asked| Some(asked) != shape.clock.map(|clock| clock.starts_at))
+    {
+        return Err(made_otherwise(args, "--clock", &clock_there));
+    }
+    let asked_and_there = asked_and_there.into_iter().chain([(
+        "--speed",
+        args.speed.map(u64::from),
+        shape.clock.map_or(1, |clock| clock.speed.into()),
+    )]);
     for (option, asked, there) in asked_and_there {
         if asked.is_some_and(|asked| asked != there) {
-            return Err(Failure::usage(format!(
-                "{} was made with {option} {there}",
-                args.dir.display()
-            ))
-            .next(format!(
-                "leave {option} out, add --fresh to begin anew, or choose another --dir"
-            )));
+            return Err(made_otherwise(args, option, &there.to_string()));
         }
     }
     Ok((shape, false))
+}
+
+fn made_otherwise(args: &DemoArgs, option: &str, there: &str) -> Failure {
+    Failure::usage(format!(
+        "{} was made with {option} {there}",
+        args.dir.display()
+    ))
+    .next(format!(
+        "leave {option} out, add --fresh to begin anew, or choose another --dir"
+    ))
 }
 
 /// A directory that is neither empty nor a demo's is left alone.
@@ -172,6 +198,8 @@ pub(super) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use jiff::Timestamp;
+
     use super::*;
 
     fn args(root: &Path) -> DemoArgs {
@@ -182,6 +210,8 @@ mod tests {
             shards: None,
             gateways: None,
             port_base: None,
+            clock: None,
+            speed: None,
         }
     }
 
@@ -211,28 +241,59 @@ mod tests {
     fn a_demo_keeps_its_size() {
         let root = tempfile::tempdir().unwrap();
         let _lock = take(root.path(), false).unwrap();
-        let (shape_at_first, is_new) = shape(&args(root.path())).unwrap();
+        let (shape_at_first, is_new) = shape(&args(root.path()), 1).unwrap();
         assert!(is_new);
         fs::write(root.path().join(LAST_FILE), "").unwrap();
-        assert_eq!(shape(&args(root.path())).unwrap(), (shape_at_first, false));
+        assert_eq!(
+            shape(&args(root.path()), 2).unwrap(),
+            (shape_at_first, false)
+        );
         let larger = DemoArgs {
             nodes: Some(5),
             ..args(root.path())
         };
-        let failure = shape(&larger).unwrap_err();
+        let failure = shape(&larger, 2).unwrap_err();
         assert!(failure.to_string().contains("was made with --nodes 3"));
+        let on_a_clock = DemoArgs {
+            clock: Some(Timestamp::UNIX_EPOCH),
+            ..args(root.path())
+        };
+        let failure = shape(&on_a_clock, 2).unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .contains("was made with --clock nothing")
+        );
+    }
+
+    #[test]
+    fn a_clock_goes_on_where_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let _lock = take(root.path(), false).unwrap();
+        let on_a_clock = || DemoArgs {
+            clock: Some(Timestamp::UNIX_EPOCH),
+            speed: Some(60),
+            ..args(root.path())
+        };
+        let (at_first, _) = shape(&on_a_clock(), 1_000).unwrap();
+        fs::write(root.path().join(LAST_FILE), "").unwrap();
+        let (later, _) = shape(&on_a_clock(), 9_000).unwrap();
+        assert_eq!(at_first.clock.unwrap().started_real_ms, 1_000);
+        assert_eq!(later, at_first);
+        let (unasked, _) = shape(&args(root.path()), 9_000).unwrap();
+        assert_eq!(unasked, at_first);
     }
 
     #[test]
     fn fresh_or_half_prepared_begins_anew() {
         let root = tempfile::tempdir().unwrap();
         drop(take(root.path(), false).unwrap());
-        shape(&args(root.path())).unwrap();
+        shape(&args(root.path()), 1).unwrap();
         fs::create_dir(root.path().join("ca")).unwrap();
         // Interrupted before the last file: taken again, it is empty.
         drop(take(root.path(), false).unwrap());
         assert!(!root.path().join("ca").exists());
-        shape(&args(root.path())).unwrap();
+        shape(&args(root.path()), 1).unwrap();
         fs::write(root.path().join(LAST_FILE), "").unwrap();
         drop(take(root.path(), false).unwrap());
         assert!(root.path().join(LAST_FILE).exists());

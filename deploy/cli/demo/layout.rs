@@ -4,20 +4,29 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::cluster::ClockEntry;
+
 /// Nodes listen this far above the first gateway.
 const NODE_PORTS_ABOVE: u16 = 100;
 
 /// The cluster's name, in every certificate.
 pub(super) const CLUSTER_ID: &str = "demo";
 
-/// How large the demo is: `demo.toml`. Fixed when the directory is first used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// Public listeners are this far above the first gateway.
+const PUBLIC_PORTS_ABOVE: u16 = 50;
+
+/// How large the demo is and what time it is there: `demo.toml`. Fixed when the directory
+/// is first used.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     pub(super) nodes: u16,
     pub(super) shards: u32,
     pub(super) gateways: u16,
     pub(super) port_base: u16,
+    /// Real time without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) clock: Option<ClockEntry>,
 }
 
 impl Default for Shape {
@@ -27,6 +36,7 @@ impl Default for Shape {
             shards: 8,
             gateways: 1,
             port_base: 7400,
+            clock: None,
         }
     }
 }
@@ -103,6 +113,10 @@ impl Layout {
         format!("127.0.0.1:{}", self.gateway_port(number))
     }
 
+    pub(super) fn public_port(&self, number: u16) -> u16 {
+        self.shape.port_base + PUBLIC_PORTS_ABOVE + number - 1
+    }
+
     pub(super) fn node_port(&self, id: u16) -> u16 {
         self.shape.port_base + NODE_PORTS_ABOVE + id
     }
@@ -133,11 +147,13 @@ mod tests {
             shards: 256,
             gateways: 50,
             port_base: 65_300,
+            ..Shape::default()
         };
         let layout = Layout::new(Path::new("demo"), largest);
         let nodes = layout.node_ids().map(|id| layout.node_port(id));
-        let gateways = layout.gateway_numbers();
-        let gateways = gateways.map(|number| layout.gateway_port(number));
+        let gateways = layout
+            .gateway_numbers()
+            .flat_map(|number| [layout.gateway_port(number), layout.public_port(number)]);
         let ports: Vec<_> = nodes.chain(gateways).collect();
         let distinct: HashSet<_> = ports.iter().collect();
         assert_eq!(distinct.len(), ports.len());

@@ -14,7 +14,10 @@ pub(super) fn all_free(layout: &Layout) -> Result<(), Failure> {
     let gateways = layout
         .gateway_numbers()
         .map(|number| (layout.gateway_port(number), gateway_name(number)));
-    for (port, name) in gateways.chain(nodes) {
+    let public = layout
+        .gateway_numbers()
+        .map(|number| (layout.public_port(number), gateway_name(number)));
+    for (port, name) in gateways.chain(public).chain(nodes) {
         if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             let what = match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
@@ -49,7 +52,7 @@ mod tests {
         };
         let layout = Layout::new(Path::new("demo"), shape);
         let failure = all_free(&layout).unwrap_err();
-        let port = shape.port_base;
+        let port = layout.shape.port_base;
         let expected = format!("port {port} is taken, which gateway-1 needs");
         assert!(failure.to_string().starts_with(&expected), "{failure}");
         drop(taken);

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{
-        cluster::{ClusterFile, NodeEntry},
+        cluster::{ClusterFile, NodeEntry, PurposeName},
         context::{ContextFile, OperatorEntry, TerminalEntry},
         gateway::{GatewayFile, SecretFiles},
         keys::{self, TlsFiles},
@@ -117,7 +117,9 @@ fn cluster(layout: &Layout) -> ClusterFile {
     ClusterFile {
         cluster_id: CLUSTER_ID.to_owned(),
         shards: layout.shape.shards,
+        purpose: PurposeName::Trial,
         initial_nodes: layout.node_ids().map(node).collect(),
+        clock: layout.shape.clock,
     }
 }
 

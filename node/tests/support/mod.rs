@@ -10,7 +10,7 @@ use quorate_link::client::{ChannelOptions, TlsClient};
 use quorate_link::env::Env;
 use quorate_link::identity::Role;
 use quorate_link::tls::TlsMaterial;
-use quorate_node::{ClusterConfig, InitialNode, NodeConfig, StorageTuning};
+use quorate_node::{ClusterConfig, InitialNode, NodeConfig, Purpose, StorageTuning};
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::cluster_client::ClusterClient;
 use quorate_proto::internal::shard_client::ShardClient;
@@ -57,6 +57,8 @@ impl Cluster {
                     zone: format!("zone-{id}"),
                 })
                 .collect(),
+            purpose: Purpose::Production,
+            clock: None,
         };
         let mut stops = Vec::new();
         for (id, address) in (1..).zip(&addresses) {

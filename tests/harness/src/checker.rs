@@ -133,7 +133,9 @@ pub enum Violation {
         limit: u32,
     },
     /// A site's stock is not what its sales make of it.
-    #[error("site {site} shows received, adjusted, sold, voided, on hand {shown}, should be {expected}")]
+    #[error(
+        "site {site} shows received, adjusted, sold, voided, on hand {shown}, should be {expected}"
+    )]
     Shelf {
         /// Index of the site.
         site: usize,

@@ -79,7 +79,9 @@ impl Recorder {
                 };
                 translate::voided(terminal.void(request, &undo, limit).await)
             }
-            Call::Slip { .. } => unreachable!("NOT YET"),
+            Call::Slip { .. } => Reply::NotDone {
+                cause: "no terminal here hands in slips".to_owned(),
+            },
             Call::List => translate::listed(terminal.list(&id, program, limit).await),
         }
     }

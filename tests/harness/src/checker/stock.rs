@@ -225,12 +225,13 @@ mod tests {
 
     #[test]
     fn a_list_that_lacks_a_sale_or_has_one_twice_or_anothers() {
-        let lists = |problem: &'static str| {
-            move |found: &Violation| matches!(found, Violation::Listed { problem: named, .. } if *named == problem)
-        };
+        let lists = |problem: &'static str| move |found: &Violation| matches!(found, Violation::Listed { problem: named, .. } if *named == problem);
         let cases: [(fn(&mut Shelf), &'static str); 4] = [
             (|shelf| shelf.listed.truncate(1), "is not listed"),
-            (|shelf| shelf.listed.push(shelf.listed[0]), "is listed twice"),
+            (
+                |shelf| shelf.listed.push(shelf.listed[0]),
+                "is listed twice",
+            ),
             (
                 |shelf| shelf.listed[2].1 += 1,
                 "is listed otherwise than it was made",

@@ -3,7 +3,8 @@
 use std::{io, str::FromStr};
 
 use clap::Args;
-use quorate_client::model::NationalId;
+use quorate_client::{model::NationalId, new_request_id};
+use quorate_link::Env;
 use quorate_proto::ids::{RequestId, RequestIdError};
 use zeroize::Zeroizing;
 
@@ -29,25 +30,48 @@ impl std::fmt::Debug for CitizenArg {
 
 impl CitizenArg {
     pub(crate) fn read(self, scheme: &str) -> Result<NationalId, Failure> {
-        if *self.id != "-" {
-            return Ok(NationalId::new(scheme, &**self.id));
-        }
-        let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .read_line(&mut line)
-            .map_err(|error| Failure::usage(format!("cannot read the ID: {error}")))?;
-        let id = line.trim();
-        if id.is_empty() || id.chars().count() > ID_LINE_MAX {
-            return Err(Failure::usage("standard input holds no ID").next("give it one line"));
-        }
-        Ok(NationalId::new(scheme, id))
+        read_id(&self.id, scheme)
     }
+}
+
+/// An ID as it was given; `-` reads the next line of standard input.
+pub(crate) fn read_id(given: &str, scheme: &str) -> Result<NationalId, Failure> {
+    if given != "-" {
+        return Ok(NationalId::new(scheme, given));
+    }
+    let mut line = Zeroizing::new(String::new());
+    io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Failure::usage(format!("cannot read the ID: {error}")))?;
+    let id = line.trim();
+    if id.is_empty() || id.chars().count() > ID_LINE_MAX {
+        return Err(Failure::usage("standard input holds no ID").next("give it one line an ID"));
+    }
+    Ok(NationalId::new(scheme, id))
 }
 
 /// Whole units. Whether so many may be sold is for the cluster to say.
 pub(crate) fn parse_quantity(text: &str) -> Result<u32, &'static str> {
     text.parse()
         .map_err(|_| "a quantity is a whole number, 1 or more")
+}
+
+/// Names a request that writes.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct NewRequest {
+    /// A UUID that names this request; the same one repeats the same answer [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    request_id: Option<RequestIdArg>,
+}
+
+impl NewRequest {
+    /// The id that was given, or a new one.
+    pub(crate) fn id(self, env: &Env) -> RequestId {
+        match self.request_id {
+            Some(RequestIdArg(request_id)) => request_id,
+            None => new_request_id(env),
+        }
+    }
 }
 
 /// A request id as clap reads it.

@@ -20,6 +20,7 @@ mod output;
 mod process;
 mod progress;
 mod reach;
+mod sale;
 mod sell;
 mod show;
 mod time;

@@ -4,10 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use quorate_client::{
-    Connection, ConnectionOptions, Operator, Terminal,
-    model::{NationalId, Sale},
-};
+use quorate_client::{Connection, ConnectionOptions, Operator, Terminal};
 use quorate_link::{Env, TlsClient};
 use quorate_proto::ids::ProgramId;
 
@@ -50,20 +47,6 @@ impl Reach {
             Some(program) => Ok(program),
             None => Ok(self.context.program()?),
         }
-    }
-
-    /// A sale as the command line describes it.
-    pub(crate) fn sale(
-        &self,
-        citizen: NationalId,
-        program: Option<ProgramId>,
-        quantity: u32,
-    ) -> Result<Sale, Failure> {
-        Ok(Sale {
-            citizen,
-            program: self.program(program)?,
-            quantity,
-        })
     }
 
     /// A connection as terminals make it.

@@ -1,14 +1,11 @@
 //! `quorate void`: undo a sale of this site, on the day of that sale.
 
 use clap::Args;
-use quorate_client::{
-    model::{Undo, VoidOutcome},
-    new_request_id,
-};
+use quorate_client::model::{Undo, VoidOutcome};
 use quorate_proto::ids::ProgramId;
 
 use crate::{
-    citizen::{CitizenArg, RequestIdArg},
+    citizen::{CitizenArg, NewRequest, RequestIdArg},
     exit::{Exit, Failure},
     reach::Reach,
     show,
@@ -27,9 +24,8 @@ pub(crate) struct VoidArgs {
     #[arg(long, value_name = "ID")]
     program: Option<ProgramId>,
 
-    /// A UUID that names this void; the same one repeats the same answer [default: a new one]
-    #[arg(long, value_name = "UUID")]
-    request_id: Option<RequestIdArg>,
+    #[command(flatten)]
+    request: NewRequest,
 }
 
 pub(crate) async fn run(args: VoidArgs, reach: &Reach) -> Result<Exit, Failure> {
@@ -39,10 +35,7 @@ pub(crate) async fn run(args: VoidArgs, reach: &Reach) -> Result<Exit, Failure> 
         program: reach.program(args.program)?,
         sale_request_id,
     };
-    let request_id = match args.request_id {
-        Some(RequestIdArg(request_id)) => request_id,
-        None => new_request_id(&reach.env),
-    };
+    let request_id = args.request.id(&reach.env);
     let terminal = reach.terminal()?;
     let voided = terminal.void(request_id, &undo, reach.time_limit).await?;
     reach.output.print(&voided, |painter| {

@@ -127,11 +127,8 @@ impl Stage {
 
     pub(super) fn sale(&self, order: Order) -> Sale {
         let number = self.population.number(order.person).to_text();
-        Sale {
-            citizen: NationalId::new(self.id_scheme.clone(), number),
-            program: self.program,
-            quantity: order.quantity,
-        }
+        let citizen = NationalId::new(self.id_scheme.clone(), number);
+        Sale::new(citizen, self.program, order.quantity)
     }
 
     /// Attempts beyond the first of their calls.

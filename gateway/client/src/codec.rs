@@ -3,6 +3,12 @@
 
 mod admin;
 mod ration;
+mod report;
+mod stock;
 
 pub(crate) use admin::{program_to_wire, site_to_wire, status, verification};
-pub(crate) use ration::{recorded, sales, time, verdict, voided};
+pub(crate) use ration::{recorded, sales, time, time_to_wire, verdict, voided};
+pub(crate) use report::{citizen_sales, corrected, daily, over_quota};
+pub(crate) use stock::{
+    notice_set, product_to_wire, reason_to_wire, site_sales, site_stock, stock_changed,
+};

@@ -1,7 +1,7 @@
 //! What terminals and operators call the gateways with.
 //!
 //! A [`Connection`] knows several gateways and uses one at a time. A [`Terminal`] is a device at a site:
-//! it logs in, renews its session, and asks to check, record, void and list. An [`Operator`] shows a client
+//! it logs in, renews its session, asks to check, record, void and list, and keeps its site's stock. An [`Operator`] shows a client
 //! certificate and runs the cluster.
 //!
 //! Invariants: a request that may have been recorded is never reported as refused or not done; a request is
@@ -20,9 +20,12 @@ mod import;
 pub mod model;
 mod operator;
 mod outcome;
+mod pages;
 pub mod public;
+mod report;
 pub mod retry;
 mod session;
+mod stock;
 mod terminal;
 
 pub use connection::{Connection, ConnectionOptions, OpenError};

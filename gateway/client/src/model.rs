@@ -2,14 +2,21 @@
 //! names and units of that JSON never change their meaning.
 
 mod admin;
+mod report;
 mod request;
+mod stock;
 mod verdict;
 
 pub use admin::{
     Changes, ClusterStatus, Health, NodeStatus, Program, ProgramStatus, ReplicaDigest,
     ReplicaStatus, Rule, RuleWindow, ShardStatus, ShardVerification, Site, Totals, Verification,
 };
-pub use request::{NationalId, Sale, Undo};
+pub use report::{Correction, DailyCounts, OverQuotaSale};
+pub use request::{NationalId, Proxy, Sale, Undo};
+pub use stock::{
+    Adjustment, AdjustmentReason, NoticeSet, ProductStock, SaleKind, SiteSale, SiteStock,
+    StockChanged,
+};
 pub use verdict::{
     Decision, DenialReason, Position, Purchase, Recorded, Sales, Verdict, VoidOutcome, VoidRefusal,
     Voided, Warning, Window,

@@ -116,7 +116,11 @@ impl Operator {
         codec::verification(answer).map_err(AdminError::Malformed)
     }
 
-    async fn call<T, F, Answer>(&self, time_limit: Duration, attempt: F) -> Result<T, AdminError>
+    pub(crate) async fn call<T, F, Answer>(
+        &self,
+        time_limit: Duration,
+        attempt: F,
+    ) -> Result<T, AdminError>
     where
         F: FnMut(Channel, Duration) -> Answer + Send,
         Answer: Future<Output = Result<Response<T>, Status>> + Send,

@@ -18,7 +18,7 @@ use crate::{
     connection::Connection,
     deadline::Deadline,
     error::{Failed, ReadError, SessionError, WriteError},
-    model::{NationalId, Recorded, Sale, Sales, Undo, Verdict, Voided},
+    model::{NationalId, Proxy, Recorded, Sale, Sales, Undo, Verdict, Voided},
     session::{Session, SessionKeeper, TerminalIdentity, timed},
 };
 
@@ -30,7 +30,7 @@ pub struct Terminal {
 }
 
 /// Why a call over a session was not answered.
-enum CallError {
+pub(crate) enum CallError {
     Session(SessionError),
     Failed(Failed),
 }
@@ -52,6 +52,11 @@ impl Terminal {
             connection,
             sessions: self.sessions.clone(),
         }
+    }
+
+    /// The connection.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The site it stands at.
@@ -87,7 +92,8 @@ impl Terminal {
                     citizen: Some(sale.citizen.to_wire()),
                     program: sale.program.to_string(),
                     quantity: sale.quantity,
-                    ..v1::CheckRequest::default()
+                    product: codec::product_to_wire(sale.product),
+                    proxy: sale.proxy.as_ref().map(Proxy::to_wire),
                 };
                 let request = authorized(message, session, left);
                 async move { RationClient::new(channel).check(request).await }
@@ -115,7 +121,8 @@ impl Terminal {
                     citizen: Some(sale.citizen.to_wire()),
                     program: sale.program.to_string(),
                     quantity: sale.quantity,
-                    ..v1::RecordRequest::default()
+                    product: codec::product_to_wire(sale.product),
+                    proxy: sale.proxy.as_ref().map(Proxy::to_wire),
                 };
                 let request = authorized(message, session, left);
                 async move { RationClient::new(channel).record(request).await }
@@ -185,7 +192,7 @@ impl Terminal {
 
     /// One call over a session. A session that a gateway no longer takes is replaced once. `maybe_done`
     /// is set if any attempt may have been carried out.
-    async fn call<T, F, Answer>(
+    pub(crate) async fn call<T, F, Answer>(
         &self,
         time_limit: Duration,
         maybe_done: &mut bool,
@@ -222,14 +229,14 @@ impl Terminal {
 }
 
 impl CallError {
-    fn into_read(self) -> ReadError {
+    pub(crate) fn into_read(self) -> ReadError {
         match self {
             Self::Session(error) => ReadError::Session(error),
             Self::Failed(failed) => failed.into_read(),
         }
     }
 
-    fn into_write(self, request_id: RequestId, maybe_done: bool) -> WriteError {
+    pub(crate) fn into_write(self, request_id: RequestId, maybe_done: bool) -> WriteError {
         match self {
             Self::Session(error) if maybe_done => WriteError::OutcomeUnknown {
                 request_id,
@@ -245,7 +252,7 @@ impl CallError {
     }
 }
 
-fn authorized<T>(message: T, session: &Session, left: Duration) -> Request<T> {
+pub(crate) fn authorized<T>(message: T, session: &Session, left: Duration) -> Request<T> {
     let mut request = timed(message, left);
     request
         .metadata_mut()

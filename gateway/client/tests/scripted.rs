@@ -26,11 +26,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(700);
 
 fn sale() -> Sale {
-    Sale {
-        citizen: NationalId::new(NationalId::KR_RRN, "900101-1234568"),
-        program: ProgramId::parse("mask").unwrap(),
-        quantity: 1,
-    }
+    let citizen = NationalId::new(NationalId::KR_RRN, "900101-1234568");
+    Sale::new(citizen, ProgramId::parse("mask").unwrap(), 1)
 }
 
 async fn record(

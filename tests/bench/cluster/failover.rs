@@ -102,9 +102,5 @@ async fn until_granted(terminal: &Terminal, env: &Env, citizen: u64) {
 }
 
 fn sale(citizen: u64) -> Sale {
-    Sale {
-        citizen: citizens::national_id(citizen),
-        program: program_id(),
-        quantity: 1,
-    }
+    Sale::new(citizens::national_id(citizen), program_id(), 1)
 }

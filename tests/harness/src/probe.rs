@@ -24,11 +24,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const SEARCH_MAX: u64 = 10_000;
 
 fn sale(citizen: u64) -> Sale {
-    Sale {
-        citizen: citizens::national_id(citizen),
-        program: program_id(),
-        quantity: 1,
-    }
+    Sale::new(citizens::national_id(citizen), program_id(), 1)
 }
 
 /// One citizen in each data shard, from index `first` on.

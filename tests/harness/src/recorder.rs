@@ -59,11 +59,7 @@ impl Recorder {
     async fn ask(&self, terminal: &Terminal, citizen: u64, call: Call) -> Reply {
         let (limit, program) = (self.call_time_limit, program_id());
         let id = citizens::national_id(citizen);
-        let sale = |quantity| Sale {
-            citizen: id.clone(),
-            program,
-            quantity,
-        };
+        let sale = |quantity| Sale::new(id.clone(), program, quantity);
         match call {
             Call::Check { quantity } => {
                 translate::checked(terminal.check(&sale(quantity), limit).await)

@@ -143,7 +143,7 @@ fn totals(totals: Option<admin::Totals>) -> Result<Totals, MalformedAnswer> {
 }
 
 /// A reason that this version does not know keeps the name it came with.
-fn denial_count(denial: admin::DenialCount) -> (String, u64) {
+pub(super) fn denial_count(denial: admin::DenialCount) -> (String, u64) {
     let name = match DenialReason::from_name(&denial.reason) {
         Some(reason) => reason.name().to_owned(),
         None => denial.reason,

@@ -6,6 +6,7 @@ use quorate_proto::{
     v1,
 };
 
+use super::stock::sale_kind;
 use crate::{
     error::MalformedAnswer,
     model::{
@@ -92,11 +93,22 @@ pub(crate) fn time(time: prost_types::Timestamp) -> Result<Timestamp, MalformedA
     Timestamp::new(time.seconds, time.nanos).map_err(|_| MalformedAnswer("a time out of range"))
 }
 
-fn required_time(at: Option<prost_types::Timestamp>) -> Result<Timestamp, MalformedAnswer> {
+pub(crate) fn time_to_wire(time: Timestamp) -> prost_types::Timestamp {
+    // Rounded down, so that the thousandths are never negative.
+    let ms = time.as_millisecond();
+    prost_types::Timestamp {
+        seconds: ms.div_euclid(1000),
+        nanos: (ms.rem_euclid(1000) * 1_000_000) as i32,
+    }
+}
+
+pub(super) fn required_time(
+    at: Option<prost_types::Timestamp>,
+) -> Result<Timestamp, MalformedAnswer> {
     time(at.ok_or(MalformedAnswer("a time is missing"))?)
 }
 
-fn same_request(sent: RequestId, answered: &str) -> Result<(), MalformedAnswer> {
+pub(super) fn same_request(sent: RequestId, answered: &str) -> Result<(), MalformedAnswer> {
     if RequestId::parse(answered) == Ok(sent) {
         Ok(())
     } else {
@@ -105,7 +117,11 @@ fn same_request(sent: RequestId, answered: &str) -> Result<(), MalformedAnswer> 
 }
 
 fn denial_reason(reason: v1::DenialReason) -> Result<DenialReason, MalformedAnswer> {
-    Ok(match reason {
+    irregularity(reason).ok_or(MalformedAnswer("a denial without a reason"))
+}
+
+fn irregularity(reason: v1::DenialReason) -> Option<DenialReason> {
+    Some(match reason {
         v1::DenialReason::OverLimit => DenialReason::OverLimit,
         v1::DenialReason::NotYourDay => DenialReason::NotYourDay,
         v1::DenialReason::AlreadyVisited => DenialReason::AlreadyVisited,
@@ -114,13 +130,11 @@ fn denial_reason(reason: v1::DenialReason) -> Result<DenialReason, MalformedAnsw
         v1::DenialReason::ProxyNotAllowed => DenialReason::ProxyNotAllowed,
         v1::DenialReason::QuantityTooLarge => DenialReason::QuantityTooLarge,
         v1::DenialReason::SiteSuspended => DenialReason::SiteSuspended,
-        v1::DenialReason::Unspecified => {
-            return Err(MalformedAnswer("a denial without a reason"));
-        }
+        v1::DenialReason::Unspecified => return None,
     })
 }
 
-fn position(position: Option<v1::LogPosition>) -> Result<Position, MalformedAnswer> {
+pub(super) fn position(position: Option<v1::LogPosition>) -> Result<Position, MalformedAnswer> {
     let position = position.ok_or(MalformedAnswer("no log position"))?;
     Ok(Position {
         shard: position.shard,
@@ -139,7 +153,7 @@ fn warnings(warnings: &[i32]) -> Vec<Warning> {
     warnings.iter().filter_map(known).collect()
 }
 
-fn purchases(purchases: Vec<v1::Purchase>) -> Result<Vec<Purchase>, MalformedAnswer> {
+pub(super) fn purchases(purchases: Vec<v1::Purchase>) -> Result<Vec<Purchase>, MalformedAnswer> {
     purchases.into_iter().map(purchase).collect()
 }
 
@@ -151,9 +165,16 @@ fn purchase(purchase: v1::Purchase) -> Result<Purchase, MalformedAnswer> {
         sold_at: required_time(purchase.sold_at)?,
         site_type: SiteType::parse(&purchase.site_type)
             .map_err(|_| MalformedAnswer("a purchase without a site type"))?,
+        kind: sale_kind(purchase.kind())?,
+        irregularity: irregularity(purchase.irregularity()),
         region: purchase.region,
         voided_at: purchase.voided_at.map(time).transpose()?,
         own_site: purchase.own_site,
+        product: purchase.product,
+        rule_version: purchase.rule_version,
+        over_by: purchase.over_by,
+        proxy_ground: purchase.proxy_ground,
+        void_case_number: purchase.void_case_number,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use quorate_proto::{
-    ids::{ProgramId, RequestId},
+    ids::{GroundId, ProductId, ProgramId, RequestId},
     v1,
 };
 use zeroize::Zeroizing;
@@ -51,8 +51,44 @@ pub struct Sale {
     pub citizen: NationalId,
     /// Of which program.
     pub program: ProgramId,
+    /// `None`: the program's first product.
+    pub product: Option<ProductId>,
     /// Whole units.
     pub quantity: u32,
+    /// Set when somebody else buys for the person.
+    pub proxy: Option<Proxy>,
+}
+
+impl Sale {
+    /// A sale of the program's first product to the person who stands there.
+    #[must_use]
+    pub const fn new(citizen: NationalId, program: ProgramId, quantity: u32) -> Self {
+        Self {
+            citizen,
+            program,
+            product: None,
+            quantity,
+            proxy: None,
+        }
+    }
+}
+
+/// Somebody who buys for another, whose ration is charged.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// One of the grounds that the rule in force lists; the clerk has seen the papers.
+    pub ground: GroundId,
+    /// Needed only where the rule lets either person's day count; never recorded.
+    pub buyer: Option<NationalId>,
+}
+
+impl Proxy {
+    pub(crate) fn to_wire(&self) -> v1::Proxy {
+        v1::Proxy {
+            ground: self.ground.to_string(),
+            buyer: self.buyer.as_ref().map(NationalId::to_wire),
+        }
+    }
 }
 
 /// A sale to undo.

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use quorate_proto::ids::{RequestId, SiteType};
 use serde::{Serialize, Serializer};
 
+use super::SaleKind;
+
 /// Why a sale was denied. Closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -153,6 +155,20 @@ pub struct Purchase {
     pub voided_at: Option<Timestamp>,
     /// Whether this very site recorded it.
     pub own_site: bool,
+    /// How it came in.
+    pub kind: SaleKind,
+    /// What was sold.
+    pub product: String,
+    /// The rule version in force when it was sold; empty if none was.
+    pub rule_version: String,
+    /// Paper sales only: units above what the rule left at the time of the sale.
+    pub over_by: u32,
+    /// Paper sales only: what else the rule had against it.
+    pub irregularity: Option<DenialReason>,
+    /// The ground on which somebody else bought; empty if nobody did.
+    pub proxy_ground: String,
+    /// Of an administrator's correction that undid it; empty if none did.
+    pub void_case_number: String,
 }
 
 /// The answer to "may this person take N more".
@@ -265,7 +281,10 @@ pub struct Sales {
     pub warnings: Vec<Warning>,
 }
 
-fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<T: fmt::Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
 

@@ -147,6 +147,27 @@ pub(crate) const RETRY_AFTER_UNAVAILABLE: Duration = Duration::from_millis(500);
 /// told one moment returns as a crowd.
 pub(crate) const RETRY_AFTER_OVERLOADED: Duration = Duration::from_millis(500);
 
+// Slips.
+
+/// Streams of slips at once: after an outage every counter hands in at the same time, one stream each, and
+/// most of them wait for their turn.
+pub(crate) const SLIP_STREAMS_MAX: usize = 8192;
+
+/// Slips of one stream under way: enough to hide the way to a shard, few enough that a list of thousands
+/// leaves room for others.
+pub(crate) const SLIPS_AT_ONCE: usize = 16;
+
+/// Slips under way in the process. They come late by nature and shall never fill a shard's queue before
+/// the people who stand at a counter now.
+pub(crate) const SLIPS_UNDER_WAY_MAX: usize = 512;
+
+/// Time in which a slip is decided, or answered as not decided: several elections. What cannot be decided by
+/// then is handed in again, and holds one of [`SLIPS_AT_ONCE`] until then.
+pub(crate) const SLIP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Devices of its site that a stream remembers: more than stand at any counter.
+pub(crate) const SLIP_DEVICES_MAX: usize = 64;
+
 // Operators' calls.
 
 /// Sites of one import batch, by contract.
@@ -206,6 +227,10 @@ const _: () = {
     assert!(
         CALLS_MAX <= IN_FLIGHT_PER_NODE_MAX,
         "one node can lead every shard, so it must be able to hold every call"
+    );
+    assert!(
+        4 * SLIPS_UNDER_WAY_MAX <= IN_FLIGHT_PER_SHARD_MAX,
+        "slips leave the most of a shard's queue to those who wait at a counter"
     );
     assert!(
         2 * IN_FLIGHT_PER_SHARD_MAX <= IN_FLIGHT_PER_NODE_MAX,

@@ -10,8 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_proto::{
-    ids::{CitizenKey, DeviceId, ProgramId, RequestId, RingPosition, ShardId, SiteCode, SiteKey},
-    v1::{DenialReason, SaleKind, VoidRefusal},
+    ids::{
+        CitizenKey, DeviceId, GroundId, ProductId, ProgramId, RequestId, RingPosition, ShardId,
+        SiteCode, SiteKey,
+    },
+    v1::{DenialReason, SaleKind, SlipRejection, VoidRefusal},
 };
 
 use crate::session::Session;
@@ -69,6 +72,23 @@ pub(crate) struct Check {
     pub(crate) beneficiary: Beneficiary,
     pub(crate) birth_year: u16,
     pub(crate) quantity: u32,
+    pub(crate) session: Session,
+}
+
+/// Record a sale that was made on paper.
+pub(crate) struct RecordSlip {
+    pub(crate) request_id: RequestId,
+    pub(crate) beneficiary: Beneficiary,
+    pub(crate) birth_year: u16,
+    pub(crate) quantity: u32,
+    /// `None`: the program's first.
+    pub(crate) product: Option<ProductId>,
+    pub(crate) proxy_ground: Option<GroundId>,
+    pub(crate) sold_at_ms: i64,
+    /// The device that wrote it.
+    pub(crate) device: DeviceId,
+    pub(crate) sequence: u64,
+    /// Of the device that hands it in: the same site's.
     pub(crate) session: Session,
 }
 
@@ -189,6 +209,25 @@ pub(crate) struct Sale {
 pub(crate) struct Recorded {
     pub(crate) verdict: Verdict,
     pub(crate) repeated_answer: bool,
+}
+
+/// What became of a slip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlipDecision {
+    Accepted,
+    Duplicate,
+    OverQuotaRecorded,
+    Rejected(SlipRejection),
+}
+
+/// Answer to [`RecordSlip`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlipRecorded {
+    pub(crate) decision: SlipDecision,
+    /// Why the rule would have denied it for another reason than the quantity.
+    pub(crate) irregularity: Option<DenialReason>,
+    pub(crate) over_by: u32,
+    pub(crate) remaining: u32,
 }
 
 /// Answer to [`Void`].

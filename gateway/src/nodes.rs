@@ -12,6 +12,7 @@ mod connection;
 pub(crate) mod decode;
 pub(crate) mod pipeline;
 mod seeds;
+mod slip;
 
 use std::{
     collections::BTreeMap,

@@ -15,6 +15,7 @@ mod guard;
 mod ration;
 mod server;
 mod sessions;
+mod slips;
 mod stock;
 
 pub(crate) use border::{Border, BorderConfig};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use quorate_proto::ids::{DeviceId, SiteCode, SiteType};
 
-pub(crate) use challenge::{ChallengeError, Challenger, public_key, signed_by};
+pub(crate) use challenge::{ChallengeError, Challenger, public_key, signed_by, signed_slip};
 pub(crate) use token::{TokenError, Tokens};
 
 /// Who is calling: what a token proves.

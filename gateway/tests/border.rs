@@ -341,6 +341,7 @@ async fn it_describes_what_it_serves_and_nothing_else() {
         "quorate.admin.v1.Admin",
         "quorate.v1.Ration",
         "quorate.v1.Sessions",
+        "quorate.v1.Slips",
         "quorate.v1.Stock",
     ];
     assert_eq!(names, expected);

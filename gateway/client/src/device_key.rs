@@ -3,7 +3,10 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use quorate_link::Env;
+use quorate_proto::ids::RequestId;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// An Ed25519 key pair. Never printed; wiped when dropped.
@@ -41,6 +44,25 @@ impl DeviceKey {
         self.key.verifying_key().to_bytes()
     }
 
+    /// A request id for something that this device shall never name twice: the first 16 bytes of the
+    /// HMAC-SHA256 of `parts` under the private key, each preceded by its length, as a UUID of version 8. The
+    /// same parts give the same id; nobody without the key can tell anything of the parts.
+    #[must_use]
+    pub fn request_id(&self, parts: &[&[u8]]) -> RequestId {
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(&*self.seed());
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
+        mac.update(b"quorate-request-id-v1");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        let uuid = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+        RequestId::from_bytes(uuid.into_bytes()).expect("a UUID of version 8 is not nil")
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
@@ -63,5 +85,18 @@ mod tests {
         assert_eq!(again.public(), key.public());
         assert_eq!(again.sign(b"m"), key.sign(b"m"));
         assert_eq!(format!("{key:?}"), "DeviceKey { .. }");
+    }
+
+    #[test]
+    fn a_request_id_is_of_its_parts_and_its_key() {
+        let (one, other) = (
+            DeviceKey::from_seed(&[1; 32]),
+            DeviceKey::from_seed(&[2; 32]),
+        );
+        let id = one.request_id(&[b"a", b"bc"]);
+        assert_eq!(id, one.request_id(&[b"a", b"bc"]));
+        assert_ne!(id, one.request_id(&[b"ab", b"c"]));
+        assert_ne!(id, other.request_id(&[b"a", b"bc"]));
+        assert_eq!(id.get()[6] >> 4, 8, "version 8");
     }
 }

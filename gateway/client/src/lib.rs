@@ -16,6 +16,7 @@ mod connection;
 mod deadline;
 mod device_key;
 mod error;
+mod hand_in;
 mod import;
 pub mod model;
 mod operator;
@@ -25,6 +26,7 @@ pub mod public;
 mod report;
 pub mod retry;
 mod session;
+mod slip;
 mod stock;
 mod terminal;
 
@@ -36,4 +38,5 @@ pub use error::{
 pub use import::{IMPORT_BATCH_SITES, ImportError};
 pub use operator::Operator;
 pub use session::TerminalIdentity;
+pub use slip::{NoSlip, SignedSlip};
 pub use terminal::{Terminal, new_request_id};

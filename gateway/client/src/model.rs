@@ -4,6 +4,8 @@
 mod admin;
 mod report;
 mod request;
+mod shape;
+mod slip;
 mod stock;
 mod verdict;
 
@@ -13,6 +15,8 @@ pub use admin::{
 };
 pub use report::{Correction, DailyCounts, OverQuotaSale};
 pub use request::{NationalId, Proxy, Sale, Undo};
+pub use shape::IdShapeError;
+pub use slip::{PaperSale, SlipAnswer, SlipOutcome, SlipRejection};
 pub use stock::{
     Adjustment, AdjustmentReason, NoticeSet, ProductStock, SaleKind, SiteSale, SiteStock,
     StockChanged,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use quorate_link::Env;
+use quorate_link::{Env, SealingKey};
 use quorate_proto::{
     ids::{DeviceId, SiteCode},
     v1::{self, sessions_client::SessionsClient},
@@ -58,6 +58,8 @@ pub(crate) struct Session {
 pub(crate) struct SessionKeeper {
     identity: TerminalIdentity,
     current: RwLock<Option<Arc<Session>>>,
+    /// What the last login brought: the gateways' key for slips.
+    sealing: RwLock<Option<SealingKey>>,
     login: Mutex<()>,
 }
 
@@ -66,12 +68,19 @@ impl SessionKeeper {
         Self {
             identity,
             current: RwLock::new(None),
+            sealing: RwLock::new(None),
             login: Mutex::new(()),
         }
     }
 
     pub(crate) fn identity(&self) -> &TerminalIdentity {
         &self.identity
+    }
+
+    /// The gateways' key for slips, as the last login brought it.
+    pub(crate) fn sealing_key(&self) -> Option<SealingKey> {
+        let sealing = self.sealing.read().unwrap_or_else(PoisonError::into_inner);
+        sealing.clone()
     }
 
     /// The session to use now; logs in if there is none or it is about to end.
@@ -153,6 +162,10 @@ impl SessionKeeper {
             .await
             .map_err(|failed| failed.into_session())?
             .into_inner();
+        if let Some(key) = codec::sealing_key(answer.sealing_key.as_ref()) {
+            let mut sealing = self.sealing.write().unwrap_or_else(PoisonError::into_inner);
+            *sealing = Some(key);
+        }
         accept(answer, connection.env()).map_err(SessionError::Malformed)
     }
 }

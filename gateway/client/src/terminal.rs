@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use quorate_link::Env;
+use quorate_link::{Env, SealingKey};
 use quorate_proto::{
     ids::{DeviceId, ProgramId, RequestId, SiteCode},
     v1::{self, ration_client::RationClient},
@@ -69,6 +69,22 @@ impl Terminal {
     #[must_use]
     pub fn device(&self) -> DeviceId {
         self.sessions.identity().device
+    }
+
+    /// Who it is, with the key that signs its slips.
+    #[must_use]
+    pub fn identity(&self) -> &TerminalIdentity {
+        self.sessions.identity()
+    }
+
+    /// The key to which slips are sealed, as the last login brought it.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<SealingKey> {
+        self.sessions.sealing_key()
+    }
+
+    pub(crate) fn sessions(&self) -> &SessionKeeper {
+        &self.sessions
     }
 
     /// Opens a session, if none is open.

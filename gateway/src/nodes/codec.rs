@@ -38,9 +38,9 @@ pub(crate) trait Operation: Sync {
 }
 
 /// A question with its ids and codes, texts of any length not counted.
-const SMALL_BYTES: usize = 160;
+pub(super) const SMALL_BYTES: usize = 160;
 
-fn write(epoch: Epoch, body: command::Body) -> shard_command::Body {
+pub(super) fn write(epoch: Epoch, body: command::Body) -> shard_command::Body {
     shard_command::Body::Write(storage::Command {
         epoch: epoch.get(),
         body: Some(body),
@@ -59,7 +59,7 @@ fn citizen(key: &CitizenKey) -> Bytes {
     Bytes::copy_from_slice(key.as_bytes())
 }
 
-fn sale_site(session: &Session) -> Option<storage::SaleSite> {
+pub(super) fn sale_site(session: &Session) -> Option<storage::SaleSite> {
     Some(storage::SaleSite {
         code: session.site.as_str().to_owned(),
         site_type: u32::from(session.site_type.get()),

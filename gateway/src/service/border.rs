@@ -49,6 +49,9 @@ pub(crate) struct Border {
     hasher: CitizenHasher,
     calls: Arc<Semaphore>,
     admin_calls: Arc<Semaphore>,
+    /// Streams of slips, and slips under way in all of them.
+    pub(crate) slip_streams: Arc<Semaphore>,
+    pub(crate) slips: Semaphore,
 }
 
 /// A person and a program, and what the clerk should look at.
@@ -68,10 +71,11 @@ impl SealedId {
     /// The first thing that is done with a request.
     pub(crate) fn take(field: &mut Option<v1::CitizenId>) -> Option<SealedId> {
         let id = field.take()?;
-        Some(SealedId {
-            scheme: id.scheme,
-            number: Zeroizing::new(id.number),
-        })
+        Some(SealedId::new(id.scheme, Zeroizing::new(id.number)))
+    }
+
+    pub(crate) fn new(scheme: String, number: Zeroizing<String>) -> SealedId {
+        SealedId { scheme, number }
     }
 }
 
@@ -87,6 +91,8 @@ impl Border {
             hasher: config.hasher,
             calls: Arc::new(Semaphore::new(limits::CALLS_MAX)),
             admin_calls: Arc::new(Semaphore::new(limits::ADMIN_CALLS_MAX)),
+            slip_streams: Arc::new(Semaphore::new(limits::SLIP_STREAMS_MAX)),
+            slips: Semaphore::new(limits::SLIPS_UNDER_WAY_MAX),
         }
     }
 

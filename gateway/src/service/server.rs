@@ -14,6 +14,7 @@ use quorate_proto::{
     v1::{
         ration_server::{RationServer, SERVICE_NAME as RATION},
         sessions_server::{SERVICE_NAME as SESSIONS, SessionsServer},
+        slips_server::{SERVICE_NAME as SLIPS, SlipsServer},
         stock_server::{SERVICE_NAME as STOCK, StockServer},
     },
 };
@@ -23,12 +24,12 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 use super::{
     admin::AdminService, border::Border, guard::Guard, ration::RationService,
-    sessions::SessionsService, stock::StockService,
+    sessions::SessionsService, slips::SlipsService, stock::StockService,
 };
 use crate::limits;
 
 /// What health is asked about: the process as a whole, and each service.
-const HEALTH_NAMES: [&str; 5] = ["", RATION, SESSIONS, STOCK, ADMIN];
+const HEALTH_NAMES: [&str; 6] = ["", RATION, SESSIONS, STOCK, SLIPS, ADMIN];
 
 /// Why the gateway cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,7 @@ pub(crate) async fn serve(
         .with_service_name(RATION)
         .with_service_name(SESSIONS)
         .with_service_name(STOCK)
+        .with_service_name(SLIPS)
         .with_service_name(ADMIN)
         .with_service_name("grpc.health.v1.Health")
         .build_v1()
@@ -70,6 +72,9 @@ pub(crate) async fn serve(
         border: border.clone(),
     });
     let stock = StockServer::new(StockService {
+        border: border.clone(),
+    });
+    let slips = SlipsServer::new(SlipsService {
         border: border.clone(),
     });
     let admin = AdminServer::new(AdminService { border });
@@ -89,6 +94,9 @@ pub(crate) async fn serve(
         ))
         .add_service(Guard(
             stock.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX),
+        ))
+        .add_service(Guard(
+            slips.max_decoding_message_size(limits::TERMINAL_MESSAGE_BYTES_MAX),
         ))
         .add_service(Guard(
             admin.max_decoding_message_size(limits::OPERATOR_MESSAGE_BYTES_MAX),

@@ -117,16 +117,25 @@ pub(crate) fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {
 
 /// Whether the device with this public key signed this challenge.
 pub(crate) fn signed_by(public: &[u8], challenge: &[u8], signature: &[u8]) -> bool {
-    let Some(key) = public_key(public) else {
-        return false;
-    };
-    let Ok(signature) = Signature::from_slice(signature) else {
-        return false;
-    };
     let mut message = Vec::with_capacity(SIGNED_PREFIX.len() + challenge.len());
     message.extend_from_slice(SIGNED_PREFIX);
     message.extend_from_slice(challenge);
-    key.verify_strict(&message, &signature).is_ok()
+    verified(public, &message, signature)
+}
+
+/// Whether the device with this public key signed the slip of these bytes, which carry a prefix of their
+/// own.
+pub(crate) fn signed_slip(public: &[u8], signed_bytes: &[u8], signature: &[u8]) -> bool {
+    verified(public, signed_bytes, signature)
+}
+
+/// Strictly: neither a weak key nor a second encoding of a signature passes.
+fn verified(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let Some(key) = public_key(public) else {
+        return false;
+    };
+    Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use quorate_proto::{
     ids::NodeId,
     internal::{
         AuditStockRequest, AuditStockResponse, ClusterEvent, CommandFrame, DeliverStockRequest,
-        DeliverStockResponse, DeviceAnswer, DigestRequest, DigestResponse, Leadership,
+        DeliverStockResponse, DeviceAnswer, DeviceQuery, DigestRequest, DigestResponse, Leadership,
         ProposeSystemRequest, ProposeSystemResponse, QueryReply, Refusal, ReplyFrame, ShardCommand,
         ShardReply, SiteFrame, StatusRequest, StatusResponse, WatchRequest, WatchSitesRequest,
         WriteReply, cluster_server, query, query_reply, refusal, shard_command, shard_reply,
@@ -27,7 +27,7 @@ use tokio::{
 };
 use tonic::{Request, Response, Status, Streaming, transport::Server};
 
-use super::{SITE, device_key};
+use super::{DEVICE, SITE, device_key};
 
 /// What a node does with one command.
 #[expect(clippy::large_enum_variant, reason = "a few in a test")]
@@ -319,7 +319,7 @@ pub fn answer(command: &ShardCommand) -> shard_reply::Body {
                 })
             }
             query::Body::List(_) => query_reply::Body::List(Default::default()),
-            query::Body::Device(device) => query_reply::Body::Device(find(&device.site_code)),
+            query::Body::Device(device) => query_reply::Body::Device(find(&device)),
             query::Body::Stock(_) => query_reply::Body::Stock(Default::default()),
             query::Body::SiteSales(_) => query_reply::Body::SiteSales(Default::default()),
             query::Body::OverQuota(_) => query_reply::Body::OverQuota(Default::default()),
@@ -329,8 +329,8 @@ pub fn answer(command: &ShardCommand) -> shard_reply::Body {
     }
 }
 
-fn find(site_code: &str) -> DeviceAnswer {
-    if site_code != SITE {
+fn find(query: &DeviceQuery) -> DeviceAnswer {
+    if query.site_code != SITE {
         return DeviceAnswer::default();
     }
     DeviceAnswer {
@@ -343,7 +343,10 @@ fn find(site_code: &str) -> DeviceAnswer {
             longitude: None,
             region: "서울특별시".into(),
         }),
-        public_key: device_key().verifying_key().to_bytes().to_vec().into(),
+        public_key: match query.device_id == DEVICE {
+            true => device_key().verifying_key().to_bytes().to_vec().into(),
+            false => Default::default(),
+        },
     }
 }
 

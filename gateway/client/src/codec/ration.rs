@@ -120,7 +120,7 @@ fn denial_reason(reason: v1::DenialReason) -> Result<DenialReason, MalformedAnsw
     irregularity(reason).ok_or(MalformedAnswer("a denial without a reason"))
 }
 
-fn irregularity(reason: v1::DenialReason) -> Option<DenialReason> {
+pub(super) fn irregularity(reason: v1::DenialReason) -> Option<DenialReason> {
     Some(match reason {
         v1::DenialReason::OverLimit => DenialReason::OverLimit,
         v1::DenialReason::NotYourDay => DenialReason::NotYourDay,
@@ -145,7 +145,7 @@ pub(super) fn position(position: Option<v1::LogPosition>) -> Result<Position, Ma
 }
 
 /// A warning that this version does not know is left out: it never changes the decision.
-fn warnings(warnings: &[i32]) -> Vec<Warning> {
+pub(super) fn warnings(warnings: &[i32]) -> Vec<Warning> {
     let known = |number: &i32| match v1::Warning::try_from(*number) {
         Ok(v1::Warning::IdChecksumMismatch) => Some(Warning::IdChecksumMismatch),
         Ok(v1::Warning::Unspecified) | Err(_) => None,

@@ -28,6 +28,17 @@ impl NationalId {
         }
     }
 
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// The number in the clear; stays in this crate.
+    pub(crate) fn number(&self) -> &str {
+        &self.number
+    }
+
     pub(crate) fn to_wire(&self) -> v1::CitizenId {
         v1::CitizenId {
             scheme: self.scheme.clone(),

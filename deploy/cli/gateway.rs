@@ -1,15 +1,21 @@
 //! `quorate gateway`: runs one gateway until it is asked to end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use quorate_gateway::GatewayError;
+use quorate_gateway::{GatewayError, Listening};
 use quorate_link::Env;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::{
-    config::{self, gateway::GatewayFile},
+    config::{
+        self,
+        gateway::{GatewayFile, RoleName},
+    },
     exit::{Exit, Failure},
     output::{Output, Style},
     process,
@@ -21,6 +27,10 @@ pub(crate) struct GatewayArgs {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
+    /// Whom it serves, whatever the configuration says
+    #[arg(long, value_enum)]
+    role: Option<RoleName>,
+
     /// End when this process ends, which must be the one that started this one
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
@@ -28,23 +38,28 @@ pub(crate) struct GatewayArgs {
 
 pub(crate) async fn run(args: GatewayArgs, output: Output, env: Env) -> Result<Exit, Failure> {
     process::end_with_parent(args.parent)?;
-    let config = config::load::<GatewayFile>(&args.config)?.to_config()?;
+    let config = config::load::<GatewayFile>(&args.config)?.to_config(args.role)?;
     let name = config.name.clone();
     let shutdown = process::asked_to_end()?;
-    let (ready, is_ready) = oneshot::channel::<std::net::SocketAddr>();
+    let (ready, is_ready) = oneshot::channel::<Listening>();
     let announcement = async {
         // Not told if the gateway ends first, which says why itself.
-        let Ok(listen) = is_ready.await else {
+        let Ok(listening) = is_ready.await else {
             return Ok(());
         };
+        let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+        let (listen, public) = (address(listening.terminals), address(listening.public));
         let line = json!({
             "ready": "gateway",
             "name": name,
-            "listen": listen.to_string(),
+            "listen": listen,
+            "public": public,
             "pid": std::process::id(),
         });
         output.print(&line, |painter| {
-            let text = format!("gateway {name} is ready on {listen}");
+            let places = [listen.as_deref(), public.as_deref()];
+            let places: Vec<_> = places.into_iter().flatten().collect();
+            let text = format!("gateway {name} is ready on {}", places.join(" and "));
             painter.paint(Style::Good, &text)
         })
     };

@@ -1,6 +1,8 @@
 //! The gateway: the stateless front of the cluster, and the only holder of the secret that turns a
 //! national ID into a key.
 //!
+//! The public's questions go through `public` alone, which answers from memory.
+//!
 //! A call goes through `service` (message to types: session, ID, deadline), `dispatch` (which shard, which
 //! node, once more or not: `route`, `retry`) and `nodes` (one stream a node), and back the same way.
 //! `directory` knows the cluster as far as nodes have told.
@@ -19,6 +21,7 @@ mod mac;
 mod model;
 mod national_id;
 mod nodes;
+mod public;
 mod retry;
 mod route;
 mod sealing_keys;
@@ -27,6 +30,7 @@ mod session;
 
 use std::{fmt, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::{FutureExt as _, future::try_join};
 use quorate_link::{
     ClientAuth, Env, ServerLimits, TlsClient, TlsError, TlsMaterial, TlsServer,
     identity::{is_cluster_id, is_peer_name},
@@ -38,6 +42,8 @@ use directory::Directory;
 use dispatch::Dispatcher;
 use national_id::CitizenHasher;
 use nodes::Nodes;
+use public::{PublicApi, Snapshot};
+pub use public::{PublicConfig, region::region_of};
 use sealing_keys::SealingKeys;
 use service::{Border, BorderConfig};
 use session::{Challenger, Tokens};
@@ -48,8 +54,12 @@ pub struct GatewayConfig {
     pub cluster_id: String,
     /// Its name in its own certificate and in the log.
     pub name: String,
-    /// Where terminals and operators connect.
+    /// Whom it serves.
+    pub role: GatewayRole,
+    /// Where terminals and operators connect. Not opened in the role `public`.
     pub listen: SocketAddr,
+    /// The public API. Not opened in the role `terminals`; needed in the role `public`.
+    pub public: Option<PublicConfig>,
     /// Addresses (`host:port`) of nodes to ask for the cluster's view; one that answers is enough.
     pub seeds: Vec<String>,
     /// Its certificate (role `gateway`) and the cluster's authority.
@@ -66,13 +76,36 @@ pub struct GatewayConfig {
     pub session_lifetime: Duration,
 }
 
+/// Whom a gateway serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GatewayRole {
+    /// Terminals and operators, and the public where it is configured.
+    #[default]
+    All,
+    /// Terminals and operators.
+    Terminals,
+    /// The public.
+    Public,
+}
+
+/// Where a gateway accepts connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Of terminals and operators.
+    pub terminals: Option<SocketAddr>,
+    /// Of the public.
+    pub public: Option<SocketAddr>,
+}
+
 /// Prints no secret.
 impl fmt::Debug for GatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GatewayConfig")
             .field("cluster_id", &self.cluster_id)
             .field("name", &self.name)
+            .field("role", &self.role)
             .field("listen", &self.listen)
+            .field("public", &self.public)
             .field("seeds", &self.seeds)
             .finish_non_exhaustive()
     }
@@ -108,18 +141,22 @@ pub enum GatewayError {
 
 /// Runs a gateway until `shutdown` completes; then refuses new calls and lets those under way end.
 ///
-/// `ready` is told the address once connections are accepted. That is before the cluster is known: calls
+/// `ready` is told the addresses once connections are accepted. That is before the cluster is known: calls
 /// wait for it within their deadlines, and the health service says `SERVING` only afterwards.
 ///
 /// # Errors
-/// It cannot start, or its listener failed.
+/// It cannot start, or a listener failed.
 pub async fn run(
     config: GatewayConfig,
     env: Env,
-    ready: oneshot::Sender<SocketAddr>,
+    ready: oneshot::Sender<Listening>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), GatewayError> {
     check(&config)?;
+    let serves_terminals = config.role != GatewayRole::Public;
+    let public = config
+        .public
+        .filter(|_| config.role != GatewayRole::Terminals);
     let limits = ServerLimits {
         connections_max: limits::CONNECTIONS_MAX,
         ..ServerLimits::default()
@@ -137,29 +174,27 @@ pub async fn run(
         law: "must hold at least one key and none twice",
     })?;
 
-    let listen_error = |source| GatewayError::Listen {
-        address: config.listen,
-        source,
-    };
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(listen_error)?;
-    let address = listener.local_addr().map_err(listen_error)?;
+    let (terminal_listener, terminals) = listen(serves_terminals.then_some(config.listen)).await?;
+    let (public_listener, public_address) =
+        listen(public.as_ref().map(|public| public.listen)).await?;
 
     let directory = Arc::new(Directory::new(&config.cluster_id));
+    let snapshot = Arc::new(Snapshot::new(env.clone(), public.is_some()));
     let nodes = Nodes::new(nodes::Context {
         cluster_id: config.cluster_id.clone(),
         directory: directory.clone(),
+        snapshot: snapshot.clone(),
         tls: client,
         env: env.clone(),
     });
     let keep_nodes = env.spawn("nodes", nodes.clone().run(config.seeds));
     let border = Border::new(BorderConfig {
         dispatcher: Dispatcher {
-            directory,
+            directory: directory.clone(),
             nodes: nodes.clone(),
             env: env.clone(),
         },
+        snapshot: snapshot.clone(),
         hasher: CitizenHasher::new(&config.pepper),
         challenger: Challenger::new(&config.token_key, &config.cluster_id),
         tokens,
@@ -168,13 +203,45 @@ pub async fn run(
         cluster_id: config.cluster_id,
     });
 
-    tracing::info!(name = config.name, %address, "gateway listening");
+    let listening = Listening {
+        terminals,
+        public: public_address,
+    };
+    tracing::info!(name = config.name, ?listening, "gateway listening");
     // Nobody may be waiting to hear it.
-    let _ = ready.send(address);
-    let served = service::serve(Arc::new(border), server, listener, shutdown).await;
+    let _ = ready.send(listening);
+    let shutdown = shutdown.shared();
+    let serve_terminals = async {
+        let Some(listener) = terminal_listener else {
+            return Ok(());
+        };
+        let served = service::serve(Arc::new(border), server, listener, shutdown.clone()).await;
+        served.map_err(|error| GatewayError::Serve(Box::new(error)))
+    };
+    let serve_public = async {
+        if let Some((config, listener)) = public.zip(public_listener) {
+            let api = PublicApi::new(config, directory, snapshot, env);
+            api.serve(listener, shutdown.clone()).await;
+        }
+        Ok(())
+    };
+    let served = try_join(serve_terminals, serve_public).await;
     keep_nodes.abort();
     nodes.close();
-    served.map_err(|error| GatewayError::Serve(Box::new(error)))
+    served.map(|((), ())| ())
+}
+
+/// Binds an address, if there is one to bind.
+async fn listen(
+    address: Option<SocketAddr>,
+) -> Result<(Option<TcpListener>, Option<SocketAddr>), GatewayError> {
+    let Some(address) = address else {
+        return Ok((None, None));
+    };
+    let error = |source| GatewayError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let bound = listener.local_addr().map_err(error)?;
+    Ok((Some(listener), Some(bound)))
 }
 
 fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
@@ -196,6 +263,17 @@ fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
         !config.seeds.is_empty(),
         "seeds",
         "must name at least one node",
+    )?;
+    law(
+        config.role != GatewayRole::Public || config.public.is_some(),
+        "public",
+        "must say where to listen when the role is `public`",
+    )?;
+    let connections = config.public.as_ref().map(|public| public.connections_max);
+    law(
+        connections.is_none_or(|count| (1..=limits::PUBLIC_CONNECTIONS_MAX).contains(&count)),
+        "public.connections_max",
+        "must be 1 to 65536",
     )?;
     let lifetimes = limits::SESSION_LIFETIME_MIN..=limits::SESSION_LIFETIME_MAX;
     law(

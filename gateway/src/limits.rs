@@ -71,6 +71,75 @@ pub(crate) const PUBLIC_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 /// See [`PUBLIC_CONNECTION_WINDOW_BYTES`].
 pub(crate) const PUBLIC_STREAM_WINDOW_BYTES: u32 = 64 << 10;
 
+// The public API.
+
+/// Open connections of the public listener unless configured otherwise: with the terminals' below the
+/// usual limit of 20,000 open files of a process.
+pub(crate) const PUBLIC_CONNECTIONS_DEFAULT: usize = 2048;
+/// Most that a configuration may ask for.
+pub(crate) const PUBLIC_CONNECTIONS_MAX: usize = 65_536;
+
+/// Pause after the operating system refused to accept, so that the listener does not spin.
+pub(crate) const PUBLIC_ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Time to send a request's head, waiting for it on an idle connection included: proxies keep theirs for
+/// a minute, so ours end first.
+pub(crate) const PUBLIC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A peer that takes nothing of an answer for this long is gone, or means harm.
+pub(crate) const PUBLIC_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Buffer for a request's head, bytes: an address in percent-encoding has below 1 KiB, browsers' heads
+/// below 4 KiB.
+pub(crate) const PUBLIC_REQUEST_BYTES_MAX: usize = 16 << 10;
+
+/// Answers that were made and not yet taken by their readers, bytes in all; above it a request is told to
+/// come back later. Forty of the longest lists, or 10,000 usual answers.
+pub(crate) const PUBLIC_ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// What the public is told to wait when the service is full, seconds.
+pub(crate) const PUBLIC_RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Rows of one page of `/v1/sites`: the longest and the usual.
+pub(crate) const PUBLIC_PAGE_ROWS_MAX: usize = 1000;
+/// See [`PUBLIC_PAGE_ROWS_MAX`].
+pub(crate) const PUBLIC_PAGE_ROWS_DEFAULT: usize = 100;
+
+/// Farthest that `near` looks, metres: across a province, so that a village finds its nearest site.
+pub(crate) const PUBLIC_RADIUS_M_MAX: f64 = 50_000.0;
+/// How far it looks where nothing is said, metres.
+pub(crate) const PUBLIC_RADIUS_M_DEFAULT: f64 = 5_000.0;
+
+/// Longest address that is looked for, bytes: twice the longest in the 2020 data.
+pub(crate) const PUBLIC_ADDRESS_BYTES_MAX: usize = 256;
+
+/// Listeners to the stream of changes: each costs a connection and a task, and every change is sent to
+/// each. Who serves more puts something that multiplies in front.
+pub(crate) const DELTA_LISTENERS_MAX: usize = 512;
+
+/// Changes are gathered for this long before they are sent: a site that sells five times in it is told once.
+pub(crate) const DELTA_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Changes kept for listeners that come back, bytes: at 500 bytes a change some 16,000, which the morning's
+/// load makes in five seconds and a quiet hour in an hour.
+pub(crate) const DELTA_BUFFER_BYTES_MAX: usize = 8 << 20;
+
+/// Changes at once that are not told one by one: listeners are told to read the list again.
+pub(crate) const DELTA_BATCH_MAX: usize = 4096;
+
+/// How often a listener hears how old the data is, also where nothing changes.
+pub(crate) const DELTA_STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Least time between two rebuildings of the indexes, as a multiple of what one takes: an import of every
+/// site of a country leaves four fifths of a core to others.
+pub(crate) const ATLAS_REST_FACTOR: u32 = 4;
+
+/// Largest piece of the site feed that is read, bytes: a node cuts a snapshot well below.
+pub(crate) const SITE_FRAME_BYTES_MAX: usize = 16 << 20;
+
+/// A node that sent nothing on the site feed for this long is asked anew; it owes a sign of life a second.
+pub(crate) const SITE_FEED_SILENCE_MAX: Duration = Duration::from_secs(10);
+
 // The streams to nodes.
 
 /// Commands queued for or under way at one node. Above it a call is answered `OVERLOADED`.

@@ -1,5 +1,5 @@
 //! The nodes as the gateway reaches them: one connection each, and on it one stream of commands, one of
-//! news, and an operator's occasional call.
+//! news, one of sites, and an operator's occasional call.
 //!
 //! State owned: a link to every node of the newest view. Invariants: a node of the view has exactly one
 //! link, dialled at the address that the view gives; a node that left the view has none, and commands on
@@ -12,6 +12,7 @@ mod connection;
 pub(crate) mod decode;
 pub(crate) mod pipeline;
 mod seeds;
+mod sites;
 mod slip;
 
 use std::{
@@ -25,7 +26,10 @@ use quorate_proto::ids::NodeId;
 pub(crate) use calls::{DigestReport, NodeCallError, NodeReport, ReplicaReport, SystemError};
 pub(crate) use codec::Operation;
 
-use crate::directory::{Directory, View};
+use crate::{
+    directory::{Directory, View},
+    public::Snapshot,
+};
 use connection::Connected;
 use pipeline::Pipeline;
 
@@ -33,6 +37,8 @@ use pipeline::Pipeline;
 pub(crate) struct Context {
     pub(crate) cluster_id: String,
     pub(crate) directory: Arc<Directory>,
+    /// What the site feeds fill.
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) tls: TlsClient,
     pub(crate) env: Env,
 }

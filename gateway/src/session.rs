@@ -16,7 +16,7 @@ use quorate_proto::ids::{DeviceId, SiteCode, SiteType};
 pub(crate) use challenge::{ChallengeError, Challenger, public_key, signed_by, signed_slip};
 pub(crate) use token::{TokenError, Tokens};
 
-/// Who is calling: what a token proves.
+/// Who is calling: what a token proves, and what is known of its site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) site: SiteCode,
@@ -24,6 +24,9 @@ pub(crate) struct Session {
     /// Province or metropolitan city of the site, as at the time of login.
     pub(crate) region: Arc<str>,
     pub(crate) device: DeviceId,
+    /// Whether the site was suspended when the call came in, as far as the site feed had told. No token
+    /// says this: it must hold at once, not from the next login on.
+    pub(crate) is_suspended: bool,
     /// Unix milliseconds.
     pub(crate) expires_ms: i64,
 }

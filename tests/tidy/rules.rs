@@ -68,6 +68,18 @@ pub(crate) const DOORS: &[Door] = &[
         places: &["deploy/cli/"],
     },
     Door {
+        name: "hyper",
+        places: &["gateway/src/public/", "node/src/transport/"],
+    },
+    Door {
+        name: "rstar",
+        places: &["gateway/src/public/snapshot/"],
+    },
+    Door {
+        name: "utoipa",
+        places: &["gateway/src/public/"],
+    },
+    Door {
         name: "pasetors",
         places: &["gateway/src/"],
     },

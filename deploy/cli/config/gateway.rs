@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use quorate_gateway::GatewayConfig;
+use clap::ValueEnum;
+use quorate_gateway::{GatewayConfig, GatewayRole, PublicConfig};
+use quorate_proto::ids::ProductId;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,6 +18,10 @@ pub(crate) struct GatewayFile {
     pub(crate) cluster_id: String,
     /// As in its certificate.
     pub(crate) name: String,
+    /// Whom it serves.
+    #[serde(default)]
+    pub(crate) role: RoleName,
+    /// Where terminals and operators connect; not opened in the role `public`.
     pub(crate) listen: SocketAddr,
     /// `host:port` of some nodes; the others are learnt from them.
     pub(crate) seeds: Vec<String>,
@@ -24,6 +30,47 @@ pub(crate) struct GatewayFile {
     pub(crate) session_lifetime_seconds: u64,
     pub(crate) tls: TlsFiles,
     pub(crate) secrets: SecretFiles,
+    /// The public API; without it none is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) public: Option<PublicFile>,
+}
+
+/// Whom a gateway serves.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RoleName {
+    /// Terminals and operators, and the public where it is configured
+    #[default]
+    All,
+    /// Terminals and operators
+    Terminals,
+    /// The public
+    Public,
+}
+
+impl From<RoleName> for GatewayRole {
+    fn from(role: RoleName) -> GatewayRole {
+        match role {
+            RoleName::All => GatewayRole::All,
+            RoleName::Terminals => GatewayRole::Terminals,
+            RoleName::Public => GatewayRole::Public,
+        }
+    }
+}
+
+/// The public API of a gateway.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PublicFile {
+    /// Plain HTTP: everything here is public.
+    pub(crate) listen: SocketAddr,
+    /// Whose stock is shown where a request names none; the first program's first product where
+    /// nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) product: Option<String>,
+    /// Open connections; the gateway's own choice where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connections_max: Option<usize>,
 }
 
 /// The same at every gateway of a cluster, for ever: 64 hexadecimal digits each.
@@ -46,17 +93,20 @@ const fn twelve_hours() -> u64 {
 }
 
 impl Loaded<GatewayFile> {
-    /// The gateway itself judges the values.
-    pub(crate) fn to_config(&self) -> Result<GatewayConfig, ConfigError> {
+    /// The gateway itself judges the values. `role` overrides the file's.
+    pub(crate) fn to_config(&self, role: Option<RoleName>) -> Result<GatewayConfig, ConfigError> {
         let file = &self.value;
         let older = file.secrets.older_sealing_keys.iter();
         let sealing_keys = std::iter::once(&file.secrets.sealing_key)
             .chain(older)
             .map(|path| keys::read_key(&self.resolve(path)));
+        let public = file.public.as_ref().map(|public| self.public(public));
         Ok(GatewayConfig {
             cluster_id: file.cluster_id.clone(),
             name: file.name.clone(),
+            role: role.unwrap_or(file.role).into(),
             listen: file.listen,
+            public: public.transpose()?,
             seeds: file.seeds.clone(),
             tls: file.tls.read(self)?,
             pepper: keys::read_key(&self.resolve(&file.secrets.pepper))?,
@@ -64,5 +114,16 @@ impl Loaded<GatewayFile> {
             sealing_keys: sealing_keys.collect::<Result<_, _>>()?,
             session_lifetime: Duration::from_secs(file.session_lifetime_seconds),
         })
+    }
+    fn public(&self, file: &PublicFile) -> Result<PublicConfig, ConfigError> {
+        let mut config = PublicConfig::new(file.listen);
+        let product = file.product.as_deref().map(ProductId::parse);
+        config.product = product
+            .transpose()
+            .map_err(|error| self.invalid(format!("public.product {error}")))?;
+        if let Some(connections_max) = file.connections_max {
+            config.connections_max = connections_max;
+        }
+        Ok(config)
     }
 }

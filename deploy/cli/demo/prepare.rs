@@ -22,7 +22,7 @@ use crate::{
     config::{
         cluster::{ClusterFile, NodeEntry, PurposeName},
         context::{ContextFile, OperatorEntry, TerminalEntry},
-        gateway::{GatewayFile, SecretFiles},
+        gateway::{GatewayFile, RoleName, SecretFiles},
         keys::{self, TlsFiles},
         node::NodeFile,
     },
@@ -155,6 +155,7 @@ fn gateway(layout: &Layout, number: u16, authority: &CertificateAuthority) -> Re
     let file = GatewayFile {
         cluster_id: CLUSTER_ID.to_owned(),
         name,
+        role: RoleName::default(),
         listen: loopback(layout.gateway_port(number)),
         seeds: layout
             .node_ids()
@@ -168,6 +169,7 @@ fn gateway(layout: &Layout, number: u16, authority: &CertificateAuthority) -> Re
             sealing_key: "../secrets/sealing-key".into(),
             older_sealing_keys: Vec::new(),
         },
+        public: None,
     };
     write_toml(&directory.join("gateway.toml"), "One gateway.", &file)
 }

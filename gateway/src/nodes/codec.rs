@@ -64,7 +64,7 @@ pub(super) fn sale_site(session: &Session) -> Option<storage::SaleSite> {
         code: session.site.as_str().to_owned(),
         site_type: u32::from(session.site_type.get()),
         region: session.region.as_ref().to_owned(),
-        suspended: false,
+        suspended: session.is_suspended,
     })
 }
 

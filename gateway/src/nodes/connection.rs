@@ -1,17 +1,20 @@
-//! Keeps one connection to one node: dials, opens the two streams, and begins again when either ends.
+//! Keeps one connection to one node: dials, opens its streams, and begins again when one ends.
 //!
 //! State owned: nothing that outlives a connection. Laws: the pipeline is open exactly while the node has
 //! accepted a stream of commands; when a connection ends, everything on its way is lost before the next is
 //! dialled. Deliberately absent: any pause that grows without bound.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
-use futures_util::{Stream, future::try_join};
+use futures_util::{
+    Stream,
+    future::{Either, select, try_join},
+};
 use quorate_link::{ChannelOptions, Env, identity::node_server_name};
 use quorate_proto::{
     ids::NodeId,
@@ -25,6 +28,7 @@ use tonic::{Status, Streaming, transport::Channel};
 use super::{
     Context, decode,
     pipeline::{Generation, Pipeline},
+    sites,
 };
 use crate::limits;
 
@@ -140,10 +144,13 @@ async fn serve(
     pipeline: &Arc<Pipeline>,
 ) -> ConnectionEnd {
     let news = watch(context, channel.clone());
-    let commands = exchange(context, node, channel, pipeline);
-    match try_join(news, commands).await {
-        Ok((never, _)) => match never {},
-        Err(end) => end,
+    let commands = exchange(context, node, channel.clone(), pipeline);
+    let streams = pin!(try_join(news, commands));
+    // The site feed comes and goes by itself: no sale waits for it.
+    let sites = pin!(sites::follow(context, node, channel));
+    match select(streams, sites).await {
+        Either::Left((Ok((never, _)), _)) | Either::Right((never, _)) => match never {},
+        Either::Left((Err(end), _)) => end,
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     limits,
     model::Beneficiary,
     national_id::{CitizenHasher, NationalId},
+    public::Snapshot,
     sealing_keys::SealingKeys,
     session::{Challenger, Session, Tokens},
 };
@@ -31,6 +32,8 @@ use crate::{
 pub(crate) struct BorderConfig {
     pub(crate) cluster_id: String,
     pub(crate) dispatcher: Dispatcher,
+    /// Asked whether a site is suspended.
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) hasher: CitizenHasher,
     pub(crate) challenger: Challenger,
     pub(crate) tokens: Tokens,
@@ -46,6 +49,7 @@ pub(crate) struct Border {
     pub(crate) tokens: Tokens,
     pub(crate) sealing: SealingKeys,
     pub(crate) session_lifetime: Duration,
+    snapshot: Arc<Snapshot>,
     hasher: CitizenHasher,
     calls: Arc<Semaphore>,
     admin_calls: Arc<Semaphore>,
@@ -88,6 +92,7 @@ impl Border {
             tokens: config.tokens,
             sealing: config.sealing,
             session_lifetime: config.session_lifetime,
+            snapshot: config.snapshot,
             hasher: config.hasher,
             calls: Arc::new(Semaphore::new(limits::CALLS_MAX)),
             admin_calls: Arc::new(Semaphore::new(limits::ADMIN_CALLS_MAX)),
@@ -157,7 +162,11 @@ impl Border {
                 )
             })?;
         let now_ms = self.env().unix_ms();
-        self.tokens.verify(token, now_ms).map_err(errors::token)
+        let session = self.tokens.verify(token, now_ms).map_err(errors::token)?;
+        Ok(Session {
+            is_suspended: self.snapshot.is_suspended(&session.site),
+            ..session
+        })
     }
 
     /// Lets operators in, and nobody else. The permit bounds how many are in.

@@ -156,6 +156,7 @@ mod tests {
             site_type: SiteType::PHARMACY,
             region: "Seoul".into(),
             device: DeviceId::parse("1").unwrap(),
+            is_suspended: false,
             expires_ms: 0,
         }
     }

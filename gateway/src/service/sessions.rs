@@ -88,6 +88,7 @@ impl Sessions for SessionsService {
             site_type: site.site_type,
             region: site.region,
             device: find.device,
+            is_suspended: false,
             expires_ms: now_ms.saturating_add(lifetime_ms),
         };
         let token = border.tokens.seal(&session, now_ms).ok_or_else(|| {

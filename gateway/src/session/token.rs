@@ -101,6 +101,7 @@ impl Tokens {
             site_type: SiteType::try_from(claims.typ).ok()?,
             region: (&*claims.reg).into(),
             device: DeviceId::parse(claims.dev).ok()?,
+            is_suspended: false,
             expires_ms: claims.exp.as_millisecond(),
         })
     }
@@ -120,6 +121,7 @@ mod tests {
             site_type: SiteType::PHARMACY,
             region: "서울특별시 \"quoted\"".into(),
             device: DeviceId::parse("till-1").unwrap(),
+            is_suspended: false,
             expires_ms: NOW + 60_000,
         }
     }

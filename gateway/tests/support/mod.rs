@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
-use quorate_gateway::GatewayConfig;
+use quorate_gateway::{GatewayConfig, GatewayRole, PublicConfig};
 use quorate_link::{
     ChannelOptions, Env, Role, TlsClient,
     certs::{CertificateAuthority, GATEWAY_SERVER_NAME},
@@ -42,6 +42,8 @@ pub struct World {
     pub authority: CertificateAuthority,
     pub nodes: Vec<ScriptedNode>,
     pub gateway: SocketAddr,
+    /// Where the public asks.
+    pub public: SocketAddr,
     pub env: Env,
     stop: Option<oneshot::Sender<()>>,
     running: oneshot::Receiver<Result<(), quorate_gateway::GatewayError>>,
@@ -85,8 +87,10 @@ impl World {
         for node in &nodes {
             node.accepted().await;
         }
+        let listening = address.await.unwrap();
         World {
-            gateway: address.await.unwrap(),
+            gateway: listening.terminals.unwrap(),
+            public: listening.public.unwrap(),
             authority,
             nodes,
             env,
@@ -231,7 +235,9 @@ pub fn gateway_config(authority: &CertificateAuthority, seeds: Vec<String>) -> G
     GatewayConfig {
         cluster_id: CLUSTER.into(),
         name: "one".into(),
+        role: GatewayRole::All,
         listen: "127.0.0.1:0".parse().unwrap(),
+        public: Some(PublicConfig::new("127.0.0.1:0".parse().unwrap())),
         seeds,
         tls: authority.material(&issued),
         pepper: [3; 32].into(),

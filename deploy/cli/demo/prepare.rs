@@ -274,7 +274,7 @@ mod tests {
         let path = layout.gateway_dir(1).join("gateway.toml");
         config::load::<GatewayFile>(&path)
             .unwrap()
-            .to_config()
+            .to_config(None)
             .unwrap();
         let context = config::load::<ContextFile>(&layout.context_file()).unwrap();
         assert!(context.terminal().unwrap().is_some());

@@ -10,7 +10,12 @@
 mod answers;
 mod citizen;
 mod commands;
+mod counts;
 mod fields;
+mod outbox;
+mod parts;
+mod programs;
+mod queries;
 mod records;
 mod stock;
 mod wire;
@@ -21,14 +26,14 @@ use quorate_proto::storage;
 use thiserror::Error;
 
 use crate::ledger::{
-    Batch, CitizenRecord, OutboxRow, Program, ShardFacts, SiteRecord, StockJournal, StockRecord,
+    Batch, CitizenRecord, DayCounts, OutboxRow, Program, RetiredUnits, ShadowCounts, ShardFacts,
+    SiteRecord, StockJournal, StockRecord,
 };
 
 pub use answers::{answer_to_proto, outcome_to_proto, record_totals_to_proto, totals_to_proto};
-pub use commands::{
-    command_from_proto, command_to_proto, program_from_proto, program_to_proto, query_from_proto,
-    query_to_proto,
-};
+pub use commands::{command_from_proto, command_to_proto};
+pub use programs::{program_from_proto, program_to_proto};
+pub use queries::{query_from_proto, query_to_proto};
 pub use records::profile_to_proto;
 pub use stock::{site_state_to_proto, stock_from_proto, stock_to_proto};
 
@@ -235,7 +240,7 @@ pub fn decode_site(bytes: Vec<u8>) -> Result<SiteRecord, DecodeError> {
 /// An outbox row.
 #[must_use]
 pub fn encode_outbox_row(row: &OutboxRow) -> Vec<u8> {
-    seal_with(96, |bytes| citizen::put_outbox(bytes, row))
+    seal_with(96, |bytes| outbox::put_outbox(bytes, row))
 }
 
 /// Reads what [`encode_outbox_row`] wrote.
@@ -243,7 +248,7 @@ pub fn encode_outbox_row(row: &OutboxRow) -> Vec<u8> {
 /// # Errors
 /// The bytes are damaged, or break a law of the row.
 pub fn decode_outbox_row(bytes: &[u8]) -> Result<OutboxRow, DecodeError> {
-    citizen::read_outbox(check_envelope("outbox row", bytes)?)
+    outbox::read_outbox(check_envelope("outbox row", bytes)?)
 }
 
 /// The stock of one product at one site.
@@ -300,6 +305,48 @@ pub fn encode_program(program: &Program) -> Vec<u8> {
 /// The bytes are damaged, or break a law of the program.
 pub fn decode_program(bytes: Vec<u8>) -> Result<Program, DecodeError> {
     program_from_proto(open("program", &bytes)?)
+}
+
+/// Sales and refusals of one day, site type and region.
+#[must_use]
+pub fn encode_day_counts(counts: &DayCounts) -> Vec<u8> {
+    seal(&counts::day_to_proto(counts))
+}
+
+/// Reads what [`encode_day_counts`] wrote.
+///
+/// # Errors
+/// The bytes are damaged, or count a reason that is not known here.
+pub fn decode_day_counts(bytes: &[u8]) -> Result<DayCounts, DecodeError> {
+    counts::day_from_proto(&open("day counts", bytes)?)
+}
+
+/// What one shadow rule would have decided.
+#[must_use]
+pub fn encode_shadow_counts(counts: &ShadowCounts) -> Vec<u8> {
+    seal(&counts::shadow_to_proto(counts))
+}
+
+/// Reads what [`encode_shadow_counts`] wrote.
+///
+/// # Errors
+/// The bytes are damaged, or count a reason that is not known here.
+pub fn decode_shadow_counts(bytes: &[u8]) -> Result<ShadowCounts, DecodeError> {
+    counts::shadow_from_proto(&open("shadow counts", bytes)?)
+}
+
+/// Units whose sales left the citizens' records.
+#[must_use]
+pub fn encode_retired_units(units: &RetiredUnits) -> Vec<u8> {
+    seal(&counts::retired_to_proto(units))
+}
+
+/// Reads what [`encode_retired_units`] wrote.
+///
+/// # Errors
+/// The bytes are damaged.
+pub fn decode_retired_units(bytes: &[u8]) -> Result<RetiredUnits, DecodeError> {
+    open("retired units", bytes).map(|message| counts::retired_from_proto(&message))
 }
 
 #[cfg(test)]

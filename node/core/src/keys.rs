@@ -4,6 +4,8 @@
 //! ```text
 //! 0x00 ‖ group (4) ‖ kind (1) ‖ …                         facts of a group
 //!        kind 0x01 applied point, 0x02 shard facts, 0x03 program ‖ id, 0x04 cluster view,
+//!        0x05 day counts ‖ program ‖ 0x00 ‖ yyyymmdd (4) ‖ site type (1) ‖ region,
+//!        0x06 shadow counts ‖ program ‖ 0x00 ‖ rule, 0x07 retired units ‖ site code ‖ 0x00 ‖ product,
 //!        0x08 watermark ‖ source group (4)
 //! 0x01 ‖ ring position (8) ‖ kind (1) ‖ rest of key (8) ‖ … data, by position and not by group: a split moves no bytes
 //!        kind 0x01 citizen record ‖ program id
@@ -18,9 +20,13 @@ pub mod raft;
 mod site;
 
 use quorate_proto::{
-    ids::{CitizenKey, ProgramId, RingPosition, ShardId},
+    ids::{
+        CitizenKey, ProductId, ProgramId, RingPosition, RuleId, ShardId, SiteCode, SiteType,
+    },
     ring::RingRange,
 };
+
+use crate::ledger::{DayKey, Region};
 
 pub use site::{
     journal, over_quota, over_quota_in, over_quotas, product_of, sale_of, shown, site, site_at,
@@ -35,9 +41,18 @@ const FACT_APPLIED: u8 = 0x01;
 const FACT_SHARD: u8 = 0x02;
 const FACT_PROGRAM: u8 = 0x03;
 const FACT_VIEW: u8 = 0x04;
+const FACT_DAY_COUNTS: u8 = 0x05;
+const FACT_SHADOW_COUNTS: u8 = 0x06;
+const FACT_RETIRED: u8 = 0x07;
 const FACT_WATERMARK: u8 = 0x08;
 
+/// Stands between two texts of a key; neither holds it.
+const SEPARATOR: u8 = 0x00;
+
 const DATA_CITIZEN: u8 = 0x01;
+
+/// Bytes of a fact's key in front of what names it inside its kind.
+const FACT_SUFFIX_AT: usize = 1 + 4 + 1;
 
 /// Bytes of a data key in front of its kind.
 const DATA_KIND_AT: usize = 1 + 8;
@@ -73,6 +88,95 @@ pub fn programs(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
 #[must_use]
 pub fn cluster_view() -> Vec<u8> {
     fact(ShardId::SYSTEM, FACT_VIEW, &[])
+}
+
+/// Sales and refusals of one day, site type and region.
+#[must_use]
+pub fn day_counts(shard: ShardId, program: &ProgramId, day: &DayKey) -> Vec<u8> {
+    let mut key = day_prefix(shard, program, day.date);
+    key.push(day.site_type.get());
+    key.extend_from_slice(day.region.as_bytes());
+    key
+}
+
+/// Range of the day counts of a program between two local dates, as yyyymmdd, both inclusive.
+#[must_use]
+pub fn day_counts_between(
+    shard: ShardId,
+    program: &ProgramId,
+    first_date: u32,
+    last_date: u32,
+) -> (Vec<u8>, Vec<u8>) {
+    (
+        day_prefix(shard, program, first_date),
+        day_prefix(shard, program, last_date.saturating_add(1)),
+    )
+}
+
+/// The day of a key that [`day_counts`] made for this program.
+#[must_use]
+pub fn day_of(key: &[u8], program: &ProgramId) -> Option<DayKey> {
+    let rest = key.get(FACT_SUFFIX_AT + program.as_bytes().len() + 1..)?;
+    let (date, rest) = rest.split_first_chunk::<4>()?;
+    let (site_type, region) = rest.split_first()?;
+    Some(DayKey {
+        date: u32::from_be_bytes(*date),
+        site_type: SiteType::try_from(u32::from(*site_type)).ok()?,
+        region: Region::new(std::str::from_utf8(region).ok()?)?,
+    })
+}
+
+/// What one shadow rule would have decided.
+#[must_use]
+pub fn shadow_counts(shard: ShardId, program: &ProgramId, rule: &RuleId) -> Vec<u8> {
+    let suffix = two_texts(program.as_bytes(), rule.as_bytes());
+    fact(shard, FACT_SHADOW_COUNTS, &suffix)
+}
+
+/// Range of the shadow counts of a program.
+#[must_use]
+pub fn shadow_counts_of(shard: ShardId, program: &ProgramId) -> (Vec<u8>, Vec<u8>) {
+    let first = fact(
+        shard,
+        FACT_SHADOW_COUNTS,
+        &two_texts(program.as_bytes(), b""),
+    );
+    let mut end = first.clone();
+    if let Some(separator) = end.last_mut() {
+        *separator = SEPARATOR + 1;
+    }
+    (first, end)
+}
+
+/// The rule of a key that [`shadow_counts`] made for this program.
+#[must_use]
+pub fn rule_of_shadow(key: &[u8], program: &ProgramId) -> Option<RuleId> {
+    let rule = key.get(FACT_SUFFIX_AT + program.as_bytes().len() + 1..)?;
+    RuleId::parse(std::str::from_utf8(rule).ok()?).ok()
+}
+
+/// Units of a site and product whose sales left the citizens' records of this shard.
+#[must_use]
+pub fn retired_units(shard: ShardId, site: &SiteCode, product: &ProductId) -> Vec<u8> {
+    let suffix = two_texts(site.as_bytes(), product.as_bytes());
+    fact(shard, FACT_RETIRED, &suffix)
+}
+
+/// Range of all retired units of a shard.
+#[must_use]
+pub fn all_retired_units(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
+    (
+        fact(shard, FACT_RETIRED, &[]),
+        fact(shard, FACT_RETIRED + 1, &[]),
+    )
+}
+
+/// The site and product of a key that [`retired_units`] made.
+#[must_use]
+pub fn site_of_retired(key: &[u8]) -> Option<(SiteCode, ProductId)> {
+    let text = std::str::from_utf8(key.get(FACT_SUFFIX_AT..)?).ok()?;
+    let (site, product) = text.split_once(char::from(SEPARATOR))?;
+    Some((SiteCode::parse(site).ok()?, ProductId::parse(product).ok()?))
 }
 
 /// One citizen in one program.
@@ -159,6 +263,12 @@ pub enum StateKind {
     ClusterView,
     /// How much of another shard's outbox was applied.
     Watermark,
+    /// Sales and refusals of a day.
+    DayCounts,
+    /// What a shadow rule would have decided.
+    ShadowCounts,
+    /// Units whose sales left the citizens' records.
+    Retired,
     /// A citizen record.
     Citizen,
     /// A site record.
@@ -186,6 +296,9 @@ impl StateKind {
                 FACT_PROGRAM => Some(Self::Program),
                 FACT_VIEW => Some(Self::ClusterView),
                 FACT_WATERMARK => Some(Self::Watermark),
+                FACT_DAY_COUNTS => Some(Self::DayCounts),
+                FACT_SHADOW_COUNTS => Some(Self::ShadowCounts),
+                FACT_RETIRED => Some(Self::Retired),
                 _ => None,
             },
             (DATA, 18..) => match key[DATA_KIND_AT] {
@@ -223,6 +336,9 @@ pub fn describe(key: &[u8]) -> String {
             format!("program \"{id}\" of shard {}", group())
         }
         Some(StateKind::ClusterView) => "cluster view".to_owned(),
+        Some(StateKind::DayCounts) => format!("counts of a day of shard {}", group()),
+        Some(StateKind::ShadowCounts) => format!("counts of a shadow rule of shard {}", group()),
+        Some(StateKind::Retired) => format!("retired units of shard {}", group()),
         Some(StateKind::Citizen) => format!("citizen record at {:02x}{:02x}…", key[1], key[2]),
         Some(StateKind::Watermark) => format!("watermark of shard {}", group()),
         Some(StateKind::Site) => format!("site record at {:02x}{:02x}…", key[2], key[3]),
@@ -257,6 +373,20 @@ fn fact(shard: ShardId, kind: u8, suffix: &[u8]) -> Vec<u8> {
     let mut key = group_prefix(FACTS, shard, 1 + suffix.len());
     key.push(kind);
     key.extend_from_slice(suffix);
+    key
+}
+
+fn day_prefix(shard: ShardId, program: &ProgramId, date: u32) -> Vec<u8> {
+    let suffix = two_texts(program.as_bytes(), &date.to_be_bytes());
+    fact(shard, FACT_DAY_COUNTS, &suffix)
+}
+
+/// A text without the separator, the separator, and what follows.
+fn two_texts(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(first.len() + 1 + second.len());
+    key.extend_from_slice(first);
+    key.push(SEPARATOR);
+    key.extend_from_slice(second);
     key
 }
 

@@ -11,39 +11,56 @@ mod account;
 mod answer;
 mod batch;
 mod calendar;
+mod claims;
 mod command;
+mod counts;
 mod history;
+mod judge;
 mod outcome;
 mod program;
 mod query;
 mod record;
 mod region;
+mod report;
+mod rule;
 mod sale;
 mod shown;
 mod site;
+mod slip;
 mod state;
 mod stock;
+mod tallies;
 mod void;
 
 pub use answer::answer;
 pub use batch::apply_batch;
 pub use calendar::Window;
+pub use claims::{Claims, Proxy};
 pub use command::{
-    AdoptRange, Batch, Command, CommandBody, PutDevice, RecordSale, SaleSite, SuspendSite, VoidSale,
+    AdoptRange, Batch, Command, CommandBody, Correction, PutDevice, RecordSale, RecordSlip,
+    SaleSite, SuspendSite, VoidBy, VoidSale,
+};
+pub use counts::{
+    DailyAnswer, DailyRow, DayCounts, DayKey, ReasonCounts, RetiredUnits, ShadowCounts, ShadowRow,
 };
 pub use outcome::{
     AdjustmentReason, Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome,
-    PutDeviceOutcome, PutSitesOutcome, RecordOutcome, StockOutcome, Verdict, VoidOutcome,
+    PutDeviceOutcome, PutSitesOutcome, RecordOutcome, SlipOutcome, SlipRejection, SlipResult,
+    StockOutcome, Verdict, VoidOutcome,
     VoidRefusal,
 };
-pub use program::{Program, ProgramError, Rule, WindowKind};
-pub use query::{CheckQuery, DeviceQuery, ListQuery, Query};
+pub use program::{Product, Program, ProgramDraft, ProgramError, RuleLaw};
+pub use query::{CheckQuery, DailyQuery, DeviceQuery, ListQuery, Query, ShadowQuery};
 pub use record::{
     CitizenRecord, Coordinates, Denial, Device, OutboxKind, OutboxRow, Sale, SaleKind, ShardFacts,
     ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
 };
 pub use region::Region;
 pub use shown::{ShownSite, shown_site, site_keys};
+pub use rule::{
+    BirthYearLimit, BirthYears, Digits, ProxyGround, Rotation, RotationDigit, Rule, RuleState,
+    WindowKind,
+};
 pub use state::{facts, program_versions};
 pub use stock::{
     ChangeStock, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,

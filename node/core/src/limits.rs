@@ -8,8 +8,30 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// than a terminal may stay offline.
 pub const RETENTION_MS: i64 = 35 * DAY_MS;
 
-/// Longest window of any rule, milliseconds: a calendar week in which clocks are set back.
-pub const WINDOW_MS_MAX: i64 = 8 * DAY_MS;
+/// Longest window of any rule, local days: a month. It must end before a sale in it is forgotten.
+pub const WINDOW_DAYS_MAX: u8 = 31;
+
+/// Longest window of any rule, milliseconds: [`WINDOW_DAYS_MAX`] in which clocks are set back.
+pub const WINDOW_MS_MAX: i64 = (WINDOW_DAYS_MAX as i64 + 1) * DAY_MS;
+
+/// How far ahead the next possible sale is looked for, milliseconds: longer than any window and than the
+/// time between two rule versions; somebody who cannot buy for two months is told no date.
+pub const ELIGIBLE_MS_MAX: i64 = 60 * DAY_MS;
+
+/// How far ahead of the shard's clock a slip may say it was sold, milliseconds: what a device's clock may
+/// be wrong by before its slips are refused.
+pub const SLIP_AHEAD_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// How long before its instant a change of a program must be proposed, milliseconds: several times what it
+/// takes to reach every shard, a failover included.
+pub const PROGRAM_LEAD_MS: i64 = 30 * 1000;
+
+/// Local days for which sales and refusals stay counted by day: a year, with the same weeks of the year
+/// before still to compare.
+pub const DAY_COUNTS_KEPT_DAYS: i64 = 400;
+
+/// Rows in one page of an answer: about 100 KiB.
+pub const PAGE_ROWS_MAX: u32 = 500;
 
 /// Latest time that a command may carry, Unix milliseconds: the year 9000, well inside the calendar's
 /// range, so that a window's end is always inside too.
@@ -21,7 +43,9 @@ pub const TIME_MS_MAX: i64 = 221_845_392_000_000;
 pub const DENIALS_KEPT_MAX: usize = 64;
 
 /// Sales inside the retention time that one record holds, voided ones included; above it every sale is
-/// denied as over the limit. Selling and voiding in a loop would otherwise grow the record for ever.
+/// denied as over the limit. Selling and voiding in a loop would otherwise grow the record for ever. Slips
+/// are recorded all the same: each is a signed fact that happened at a counter, and refusing to write it
+/// down would lose it.
 pub const SALES_KEPT_MAX: usize = 1024;
 
 /// Attempts to void one sale that are kept; the oldest refused one is dropped. Its repeat is decided anew,
@@ -32,6 +56,27 @@ pub const VOID_ATTEMPTS_KEPT_MAX: usize = 8;
 /// Rule versions of one program: a change every working day for three months. All of them are read with
 /// each batch.
 pub const RULES_MAX: usize = 64;
+
+/// Products of one program: sizes and kinds; every site keeps stock of each.
+pub const PRODUCTS_MAX: usize = 32;
+
+/// Holidays of one program: several years of them.
+pub const HOLIDAYS_MAX: usize = 366;
+
+/// Limits by birth year in one rule.
+pub const BIRTH_YEAR_LIMITS_MAX: usize = 16;
+
+/// Grounds for proxies in one rule: the longest list of 2020 had nine.
+pub const PROXIES_MAX: usize = 32;
+
+/// Longest name of a product or note to a proxy ground, bytes. Programs travel whole with the view.
+pub const LABEL_BYTES_MAX: usize = 160;
+
+/// Longest case number of a correction, bytes.
+pub const CASE_NUMBER_BYTES_MAX: usize = 64;
+
+/// Longest reason of a correction, and longest name of its operator, bytes. Both stay in the record.
+pub const CORRECTION_TEXT_BYTES_MAX: usize = 200;
 
 /// Units a rule may allow in one window. Keeps every sum over a record far inside 64 bits.
 pub const RULE_LIMIT_MAX: u32 = 1_000_000;

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use quorate_proto::{
     internal,
     storage::{self as pb, command_error::Kind, outcome::Body},
+    v1,
 };
 
 use super::{
+    counts::{daily_to_proto, shadows_to_proto},
     records::{profile_to_proto, sale_to_proto},
     stock::stock_to_proto,
 };
@@ -14,7 +16,7 @@ use crate::{
     checkpoint::RecordTotals,
     ledger::{
         Answer, CommandError, CommandErrorKind, DenialReason, Outcome, PutDeviceOutcome,
-        StockOutcome, Verdict, VoidRefusal,
+        SlipOutcome, SlipRejection, SlipResult, StockOutcome, Verdict, VoidRefusal,
     },
 };
 
@@ -28,6 +30,7 @@ pub fn outcome_to_proto(outcome: Outcome) -> pb::Outcome {
             verdict: Some(verdict_to_proto(record.verdict)),
             repeated_answer: record.repeated,
         }),
+        Outcome::Slip(slip) => Body::Slip(slip_to_proto(slip)),
         Outcome::Void(void) => Body::Void(pb::VoidOutcome {
             refusal: void.refused.map_or(0, VoidRefusal::number),
             quantity: void.quantity,
@@ -80,6 +83,8 @@ pub fn answer_to_proto(answer: Answer) -> internal::query_reply::Body {
                 .public_key
                 .map_or_else(Bytes::new, |key| Bytes::copy_from_slice(&key)),
         }),
+        Answer::Daily(answer) => Body::Daily(daily_to_proto(answer)),
+        Answer::Shadow(rows) => Body::Shadow(shadows_to_proto(&rows)),
         Answer::Error(error) => Body::Error(error_to_proto(error)),
     }
 }
@@ -114,6 +119,22 @@ fn verdict_to_proto(verdict: Verdict) -> pb::Verdict {
     }
 }
 
+fn slip_to_proto(slip: SlipOutcome) -> pb::SlipOutcome {
+    let (outcome, rejection) = match slip.result {
+        SlipResult::Accepted => (v1::SlipOutcome::Accepted, None),
+        SlipResult::Duplicate => (v1::SlipOutcome::Duplicate, None),
+        SlipResult::OverQuotaRecorded => (v1::SlipOutcome::OverQuotaRecorded, None),
+        SlipResult::Rejected(rejection) => (v1::SlipOutcome::Rejected, Some(rejection)),
+    };
+    pb::SlipOutcome {
+        outcome: outcome as u32,
+        rejection: rejection.map_or(0, SlipRejection::number),
+        irregularity: slip.irregularity.map_or(0, DenialReason::number),
+        over_by: slip.over_by,
+        remaining: slip.remaining,
+    }
+}
+
 fn error_to_proto(error: CommandError) -> pb::CommandError {
     let kind = match error.kind {
         CommandErrorKind::RequestIdConflict => Kind::RequestIdConflict,
@@ -121,6 +142,7 @@ fn error_to_proto(error: CommandError) -> pb::CommandError {
         CommandErrorKind::WrongShard => Kind::WrongShard,
         CommandErrorKind::QuantityTooLarge => Kind::QuantityTooLarge,
         CommandErrorKind::TooMany => Kind::TooMany,
+        CommandErrorKind::UnknownProduct => Kind::UnknownProduct,
     };
     pb::CommandError {
         kind: kind.into(),

@@ -1,21 +1,19 @@
-//! Citizen records and outbox rows ↔ their bytes: what is read and written with every sale.
+//! Citizen records ↔ their bytes: what is read and written with every sale.
 
-use quorate_proto::ids::{ProgramId, RequestId, RuleId, SiteCode, SiteType};
+use quorate_proto::ids::{GroundId, ProductId, RuleId};
 
 use super::{
     DecodeError, fields,
+    parts::{
+        put_sale_kind, read_denial_reason, read_ground, read_product, read_region, read_request_id,
+        read_rule, read_sale_kind, read_site_code, read_site_type, small, text,
+    },
     wire::{Fields, Value, put_bytes, put_message, put_number, put_optional_time, put_time},
 };
 use crate::ledger::{
-    CitizenRecord, Denial, DenialReason, OutboxKind, OutboxRow, Region, Sale, SaleKind, SaleSite,
-    VoidAttempt, VoidRefusal,
+    CitizenRecord, Correction, Denial, DenialReason, Sale, SaleKind, SaleSite, VoidAttempt, VoidBy,
+    VoidRefusal,
 };
-
-/// Number of [`SaleKind::Online`].
-const KIND_ONLINE: u64 = 0;
-
-const OUTBOX_SOLD: u64 = 1;
-const OUTBOX_VOIDED: u64 = 2;
 
 pub(super) fn put_citizen(out: &mut Vec<u8>, record: &CitizenRecord) {
     for sale in &record.sales {
@@ -54,23 +52,42 @@ fn put_sale(out: &mut Vec<u8>, sale: &Sale) {
     put_bytes(out, 5, sale.site.region.as_bytes());
     put_time(out, 6, sale.sold_at_ms);
     put_time(out, 7, sale.recorded_at_ms);
-    match sale.kind {
-        SaleKind::Online => put_number(out, 8, KIND_ONLINE),
-    }
+    put_sale_kind(out, 8, sale.kind);
     put_number(out, 9, sale.flags.into());
-    put_bytes(out, 10, sale.rule.as_bytes());
+    put_bytes(out, 10, sale.rule.as_ref().map_or(&[], RuleId::as_bytes));
     put_number(out, 11, sale.remaining.into());
     put_number(out, 12, sale.limit.into());
     for attempt in &sale.void_attempts {
         put_message(out, 13, |out| put_attempt(out, attempt));
     }
+    put_terms(out, 14, sale.product.as_ref(), sale.proxy_ground.as_ref());
+    put_number(out, 16, sale.over_by.into());
+    put_number(
+        out,
+        17,
+        sale.irregularity.map_or(0, DenialReason::number).into(),
+    );
+    put_optional_time(out, 18, sale.next_eligible_ms);
+}
+
+/// What was sold and on what ground: two fields in a row, left out where nothing was said.
+fn put_terms(
+    out: &mut Vec<u8>,
+    field: u64,
+    product: Option<&ProductId>,
+    ground: Option<&GroundId>,
+) {
+    put_bytes(out, field, product.map_or(&[], ProductId::as_bytes));
+    put_bytes(out, field + 1, ground.map_or(&[], GroundId::as_bytes));
 }
 
 fn read_sale(bytes: &[u8]) -> Result<Sale, DecodeError> {
     let mut fields = Fields::new("sale", bytes);
     let (mut request_id, mut code, mut site_type, mut rule) = (None, None, None, None);
     let (mut quantity, mut remaining, mut limit, mut flags) = (0, 0, 0, 0);
-    let (mut sold_at_ms, mut recorded_at_ms) = (0, 0);
+    let (mut sold_at_ms, mut recorded_at_ms, mut next_eligible_ms) = (0, 0, None);
+    let (mut kind, mut over_by, mut irregularity) = (SaleKind::Online, 0, None);
+    let (mut product, mut proxy_ground) = (None, None);
     let (mut region, mut void_attempts) = (&[][..], Vec::new());
     while let Some(field) = fields.next()? {
         match field {
@@ -81,12 +98,17 @@ fn read_sale(bytes: &[u8]) -> Result<Sale, DecodeError> {
             (5, Value::Bytes(bytes)) => region = bytes,
             (6, Value::Varint(time)) => sold_at_ms = time as i64,
             (7, Value::Varint(time)) => recorded_at_ms = time as i64,
+            (8, Value::Varint(number)) => kind = read_sale_kind(number)?,
             (9, Value::Varint(number)) => flags = small(number)?,
             (10, Value::Bytes(bytes)) => rule = Some(read_rule(bytes)?),
             (11, Value::Varint(number)) => remaining = small(number)?,
             (12, Value::Varint(number)) => limit = small(number)?,
             (13, Value::Bytes(bytes)) => void_attempts.push(read_attempt(bytes)?),
-            // Field 8, the kind, is only written for kinds that this program does not know.
+            (14, Value::Bytes(bytes)) => product = Some(read_product(bytes)?),
+            (15, Value::Bytes(bytes)) => proxy_ground = Some(read_ground(bytes)?),
+            (16, Value::Varint(number)) => over_by = small(number)?,
+            (17, Value::Varint(number)) => irregularity = Some(read_denial_reason(number)?),
+            (18, Value::Varint(time)) => next_eligible_ms = Some(time as i64),
             _ => return Err(fields.unknown()),
         }
     }
@@ -100,18 +122,25 @@ fn read_sale(bytes: &[u8]) -> Result<Sale, DecodeError> {
         },
         sold_at_ms,
         recorded_at_ms,
-        kind: SaleKind::Online,
+        kind,
         flags,
-        rule: fields::required("rule version", rule)?,
+        rule,
         remaining,
         limit,
+        next_eligible_ms,
+        product,
+        proxy_ground,
+        over_by,
+        irregularity,
         void_attempts,
     })
 }
 
 fn put_attempt(out: &mut Vec<u8>, attempt: &VoidAttempt) {
     put_bytes(out, 1, attempt.request_id.as_bytes());
-    put_bytes(out, 2, attempt.site_code.as_bytes());
+    if let VoidBy::Site(code) = &attempt.by {
+        put_bytes(out, 2, code.as_bytes());
+    }
     put_number(
         out,
         3,
@@ -119,32 +148,62 @@ fn put_attempt(out: &mut Vec<u8>, attempt: &VoidAttempt) {
     );
     put_number(out, 4, attempt.remaining.into());
     put_time(out, 5, attempt.decided_at_ms);
+    if let VoidBy::Administrator(correction) = &attempt.by {
+        put_message(out, 6, |out| {
+            put_bytes(out, 1, correction.case_number.as_bytes());
+            put_bytes(out, 2, correction.reason.as_bytes());
+            put_bytes(out, 3, correction.operator.as_bytes());
+        });
+    }
 }
 
 fn read_attempt(bytes: &[u8]) -> Result<VoidAttempt, DecodeError> {
     let mut fields = Fields::new("void attempt", bytes);
-    let (mut request_id, mut site_code, mut refused) = (None, None, None);
-    let (mut remaining, mut decided_at_ms) = (0, 0);
+    let (mut request_id, mut site_code, mut correction) = (None, None, None);
+    let (mut refused, mut remaining, mut decided_at_ms) = (None, 0, 0);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => request_id = Some(read_request_id(bytes)?),
             (2, Value::Bytes(bytes)) => site_code = Some(read_site_code(bytes)?),
             (3, Value::Varint(number)) => {
                 let refusal = VoidRefusal::from_number(small(number)?);
-                refused = Some(refusal.ok_or_else(|| not_known("void refusal"))?);
+                refused = Some(refusal.ok_or_else(|| fields::not_known("void refusal"))?);
             }
             (4, Value::Varint(number)) => remaining = small(number)?,
             (5, Value::Varint(time)) => decided_at_ms = time as i64,
+            (6, Value::Bytes(bytes)) => correction = Some(read_correction(bytes)?),
             _ => return Err(fields.unknown()),
         }
     }
     Ok(VoidAttempt {
         request_id: fields::required("request id", request_id)?,
-        site_code: fields::required("site code", site_code)?,
+        by: match (site_code, correction) {
+            (Some(code), None) => VoidBy::Site(code),
+            (None, Some(correction)) => VoidBy::Administrator(correction),
+            _ => return Err(DecodeError::missing("who undid the sale")),
+        },
         refused,
         remaining,
         decided_at_ms,
     })
+}
+
+fn read_correction(bytes: &[u8]) -> Result<Correction, DecodeError> {
+    let mut fields = Fields::new("correction", bytes);
+    let mut correction = Correction {
+        case_number: String::new(),
+        reason: String::new(),
+        operator: String::new(),
+    };
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Bytes(bytes)) => correction.case_number = text("case number", bytes)?.into(),
+            (2, Value::Bytes(bytes)) => correction.reason = text("reason", bytes)?.into(),
+            (3, Value::Bytes(bytes)) => correction.operator = text("operator", bytes)?.into(),
+            _ => return Err(fields.unknown()),
+        }
+    }
+    Ok(correction)
 }
 
 fn put_denial(out: &mut Vec<u8>, denial: &Denial) {
@@ -157,6 +216,12 @@ fn put_denial(out: &mut Vec<u8>, denial: &Denial) {
     put_optional_time(out, 7, denial.next_eligible_ms);
     put_time(out, 8, denial.decided_at_ms);
     put_bytes(out, 9, denial.rule.as_ref().map_or(&[], RuleId::as_bytes));
+    put_terms(
+        out,
+        10,
+        denial.product.as_ref(),
+        denial.proxy_ground.as_ref(),
+    );
 }
 
 fn read_denial(bytes: &[u8]) -> Result<Denial, DecodeError> {
@@ -164,20 +229,20 @@ fn read_denial(bytes: &[u8]) -> Result<Denial, DecodeError> {
     let (mut request_id, mut site_code, mut reason) = (None, None, None);
     let (mut quantity, mut remaining, mut limit) = (0, 0, 0);
     let (mut next_eligible_ms, mut decided_at_ms, mut rule) = (None, 0, None);
+    let (mut product, mut proxy_ground) = (None, None);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => request_id = Some(read_request_id(bytes)?),
             (2, Value::Varint(number)) => quantity = small(number)?,
             (3, Value::Bytes(bytes)) => site_code = Some(read_site_code(bytes)?),
-            (4, Value::Varint(number)) => {
-                let known = DenialReason::from_number(small(number)?);
-                reason = Some(known.ok_or_else(|| not_known("denial reason"))?);
-            }
+            (4, Value::Varint(number)) => reason = Some(read_denial_reason(number)?),
             (5, Value::Varint(number)) => remaining = small(number)?,
             (6, Value::Varint(number)) => limit = small(number)?,
             (7, Value::Varint(time)) => next_eligible_ms = Some(time as i64),
             (8, Value::Varint(time)) => decided_at_ms = time as i64,
             (9, Value::Bytes(bytes)) => rule = Some(read_rule(bytes)?),
+            (10, Value::Bytes(bytes)) => product = Some(read_product(bytes)?),
+            (11, Value::Bytes(bytes)) => proxy_ground = Some(read_ground(bytes)?),
             _ => return Err(fields.unknown()),
         }
     }
@@ -191,82 +256,9 @@ fn read_denial(bytes: &[u8]) -> Result<Denial, DecodeError> {
         next_eligible_ms,
         decided_at_ms,
         rule,
+        product,
+        proxy_ground,
     })
-}
-
-pub(super) fn put_outbox(out: &mut Vec<u8>, row: &OutboxRow) {
-    put_bytes(out, 1, row.site_code.as_bytes());
-    put_bytes(out, 2, row.program.as_bytes());
-    put_bytes(out, 3, row.request_id.as_bytes());
-    put_number(out, 4, row.quantity.into());
-    let kind = match row.kind {
-        OutboxKind::Sold => OUTBOX_SOLD,
-        OutboxKind::Voided => OUTBOX_VOIDED,
-    };
-    put_number(out, 5, kind);
-    put_time(out, 6, row.at_ms);
-}
-
-pub(super) fn read_outbox(bytes: &[u8]) -> Result<OutboxRow, DecodeError> {
-    let mut fields = Fields::new("outbox row", bytes);
-    let (mut site_code, mut program, mut request_id, mut kind) = (None, None, None, None);
-    let (mut quantity, mut at_ms) = (0, 0);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Value::Bytes(bytes)) => site_code = Some(read_site_code(bytes)?),
-            (2, Value::Bytes(bytes)) => program = Some(read_program(bytes)?),
-            (3, Value::Bytes(bytes)) => request_id = Some(read_request_id(bytes)?),
-            (4, Value::Varint(number)) => quantity = small(number)?,
-            (5, Value::Varint(OUTBOX_SOLD)) => kind = Some(OutboxKind::Sold),
-            (5, Value::Varint(OUTBOX_VOIDED)) => kind = Some(OutboxKind::Voided),
-            (6, Value::Varint(time)) => at_ms = time as i64,
-            _ => return Err(fields.unknown()),
-        }
-    }
-    Ok(OutboxRow {
-        site_code: fields::required("site code", site_code)?,
-        program: fields::required("program id", program)?,
-        request_id: fields::required("request id", request_id)?,
-        quantity,
-        kind: fields::required("outbox kind", kind)?,
-        at_ms,
-    })
-}
-
-fn small(number: u64) -> Result<u32, DecodeError> {
-    u32::try_from(number).map_err(|_| DecodeError::invalid("number", "is larger than 32 bits"))
-}
-
-fn text<'b>(what: &'static str, bytes: &'b [u8]) -> Result<&'b str, DecodeError> {
-    std::str::from_utf8(bytes).map_err(|_| DecodeError::invalid(what, "is not UTF-8"))
-}
-
-fn read_request_id(bytes: &[u8]) -> Result<RequestId, DecodeError> {
-    fields::request_id(bytes)
-}
-
-fn read_site_code(bytes: &[u8]) -> Result<SiteCode, DecodeError> {
-    fields::site_code(text("site code", bytes)?)
-}
-
-fn read_rule(bytes: &[u8]) -> Result<RuleId, DecodeError> {
-    fields::rule_id(text("rule id", bytes)?)
-}
-
-fn read_program(bytes: &[u8]) -> Result<ProgramId, DecodeError> {
-    fields::program_id(text("program id", bytes)?)
-}
-
-fn read_region(bytes: &[u8]) -> Result<Region, DecodeError> {
-    fields::region(text("region", bytes)?)
-}
-
-fn read_site_type(number: u64) -> Result<SiteType, DecodeError> {
-    fields::site_type(small(number)?)
-}
-
-fn not_known(what: &'static str) -> DecodeError {
-    DecodeError::invalid(what, "is not known here")
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! Commands, queries and programs ↔ their messages. Reading checks every bound: what is in the log is valid.
+//! Commands ↔ their messages. Reading checks every bound: what is in the log is valid.
 
 use bytes::Bytes;
 use quorate_proto::{
     ids::Epoch,
-    internal,
     storage::{self as pb, command::Body},
 };
 
 use super::{
     DecodeError,
     fields::{self, required},
+    programs::{program_from_proto, program_to_proto},
     records::{profile_from_proto, profile_to_proto, ring_range},
     stock,
 };
 use crate::{
     ledger::{
-        AdoptRange, Batch, CheckQuery, Command, CommandBody, DeviceQuery, ListQuery, Program,
-        PutDevice, Query, RecordSale, Rule, SaleSite, SuspendSite, VoidSale, WindowKind,
+        AdoptRange, Batch, Command, CommandBody, Correction, PutDevice, RecordSale, RecordSlip,
+        SaleSite, SuspendSite, VoidBy, VoidSale,
     },
     limits,
 };
@@ -49,20 +49,38 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
             citizen: fields::citizen_bytes(sale.citizen),
             program: sale.program.to_string(),
             quantity: sale.quantity.get(),
-            site: Some(site_to_proto(&sale.site)),
-            claims: Some(pb::Claims {
-                birth_year: sale.birth_year.into(),
-                id_digit: None,
-            }),
-            ..pb::RecordSale::default()
+            site: Some(site_to_proto(&sale.site, sale.site_suspended)),
+            claims: Some(fields::claims_message(sale.claims)),
+            product: fields::product_text(sale.product),
+            proxy: sale.proxy.map(fields::proxy_message),
+        }),
+        CommandBody::RecordSlip(slip) => Body::RecordSlip(pb::RecordSlip {
+            request_id: fields::request_id_bytes(slip.request_id),
+            citizen: fields::citizen_bytes(slip.citizen),
+            program: slip.program.to_string(),
+            quantity: slip.quantity.get(),
+            site: Some(site_to_proto(&slip.site, slip.site_suspended)),
+            claims: Some(fields::claims_message(slip.claims)),
+            product: fields::product_text(slip.product),
+            proxy_ground: fields::ground_text(slip.proxy_ground),
+            sold_at_ms: slip.sold_at_ms,
+            device_id: slip.device_id.to_string(),
+            sequence: slip.sequence,
         }),
         CommandBody::VoidSale(void) => Body::Void(pb::VoidSale {
             request_id: fields::request_id_bytes(void.request_id),
             citizen: fields::citizen_bytes(void.citizen),
             program: void.program.to_string(),
             sale_request_id: fields::request_id_bytes(void.sale_request_id),
-            site_code: void.site_code.to_string(),
-            correction: None,
+            site_code: match &void.by {
+                VoidBy::Site(code) => code.to_string(),
+                VoidBy::Administrator(_) => String::new(),
+            },
+            correction: match &void.by {
+                VoidBy::Site(_) => None,
+                VoidBy::Administrator(correction) => Some(correction_to_proto(correction)),
+            },
+            claims: Some(fields::claims_message(void.claims)),
         }),
         CommandBody::PutSites(profiles) => Body::PutSites(pb::PutSites {
             sites: profiles.iter().cloned().map(profile_to_proto).collect(),
@@ -99,20 +117,18 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
 /// A part is missing or breaks its law.
 pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> {
     let body = match required("command", message.body)? {
-        Body::Record(sale) => CommandBody::RecordSale(RecordSale {
-            request_id: fields::request_id(&sale.request_id)?,
-            citizen: fields::citizen(&sale.citizen)?,
-            program: fields::program_id(&sale.program)?,
-            quantity: fields::quantity(sale.quantity)?,
-            site: site_from_proto(sale.site)?,
-            birth_year: fields::birth_year(sale.claims.unwrap_or_default().birth_year)?,
-        }),
+        Body::Record(sale) => CommandBody::RecordSale(sale_from_proto(sale)?),
+        Body::RecordSlip(slip) => CommandBody::RecordSlip(slip_from_proto(slip)?),
         Body::Void(void) => CommandBody::VoidSale(VoidSale {
             request_id: fields::request_id(&void.request_id)?,
             citizen: fields::citizen(&void.citizen)?,
             program: fields::program_id(&void.program)?,
             sale_request_id: fields::request_id(&void.sale_request_id)?,
-            site_code: fields::site_code(&void.site_code)?,
+            by: match void.correction {
+                None => VoidBy::Site(fields::site_code(&void.site_code)?),
+                Some(correction) => VoidBy::Administrator(correction_from_proto(correction)?),
+            },
+            claims: fields::claims(void.claims)?,
         }),
         Body::PutSites(put) => {
             if put.sites.len() > limits::SITES_PER_COMMAND_MAX {
@@ -142,7 +158,7 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
             site_code: fields::site_code(&suspend.site_code)?,
             suspended: suspend.suspended,
         }),
-        Body::RecordSlip(_) | Body::DeliverStock(_) | Body::AcknowledgeOutbox(_) => {
+        Body::DeliverStock(_) | Body::AcknowledgeOutbox(_) => {
             return Err(DecodeError::missing("command"));
         }
         Body::AdoptRange(adopt) => CommandBody::AdoptRange(AdoptRange {
@@ -156,119 +172,78 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
     })
 }
 
-fn site_to_proto(site: &SaleSite) -> pb::SaleSite {
+fn sale_from_proto(sale: pb::RecordSale) -> Result<RecordSale, DecodeError> {
+    let (site, site_suspended) = site_from_proto(sale.site)?;
+    Ok(RecordSale {
+        request_id: fields::request_id(&sale.request_id)?,
+        citizen: fields::citizen(&sale.citizen)?,
+        program: fields::program_id(&sale.program)?,
+        product: fields::optional_product(&sale.product)?,
+        quantity: fields::quantity(sale.quantity)?,
+        site,
+        site_suspended,
+        claims: fields::claims(sale.claims)?,
+        proxy: fields::proxy(sale.proxy)?,
+    })
+}
+
+fn slip_from_proto(slip: pb::RecordSlip) -> Result<RecordSlip, DecodeError> {
+    let (site, site_suspended) = site_from_proto(slip.site)?;
+    Ok(RecordSlip {
+        request_id: fields::request_id(&slip.request_id)?,
+        citizen: fields::citizen(&slip.citizen)?,
+        program: fields::program_id(&slip.program)?,
+        product: fields::optional_product(&slip.product)?,
+        quantity: fields::quantity(slip.quantity)?,
+        site,
+        site_suspended,
+        claims: fields::claims(slip.claims)?,
+        proxy_ground: fields::optional_ground(&slip.proxy_ground)?,
+        sold_at_ms: slip.sold_at_ms,
+        device_id: fields::device_id(&slip.device_id)?,
+        sequence: slip.sequence,
+    })
+}
+
+pub(super) fn correction_to_proto(correction: &Correction) -> pb::Correction {
+    pb::Correction {
+        case_number: correction.case_number.clone(),
+        reason: correction.reason.clone(),
+        operator: correction.operator.clone(),
+    }
+}
+
+fn correction_from_proto(message: pb::Correction) -> Result<Correction, DecodeError> {
+    let text_max = limits::CORRECTION_TEXT_BYTES_MAX;
+    Ok(Correction {
+        case_number: fields::line(
+            "case number",
+            message.case_number,
+            limits::CASE_NUMBER_BYTES_MAX,
+        )?,
+        reason: fields::line("reason", message.reason, text_max)?,
+        operator: fields::line("operator", message.operator, text_max)?,
+    })
+}
+
+pub(super) fn site_to_proto(site: &SaleSite, suspended: bool) -> pb::SaleSite {
     pb::SaleSite {
         code: site.code.to_string(),
         site_type: site.site_type.get().into(),
         region: site.region.to_string(),
-        suspended: false,
+        suspended,
     }
 }
 
-fn site_from_proto(message: Option<pb::SaleSite>) -> Result<SaleSite, DecodeError> {
+/// A site, and whether it is suspended.
+pub(super) fn site_from_proto(
+    message: Option<pb::SaleSite>,
+) -> Result<(SaleSite, bool), DecodeError> {
     let message = required("site", message)?;
-    Ok(SaleSite {
+    let site = SaleSite {
         code: fields::site_code(&message.code)?,
         site_type: fields::site_type(message.site_type)?,
         region: fields::region(&message.region)?,
-    })
-}
-
-/// A program as it is stored and travels.
-#[must_use]
-pub fn program_to_proto(program: &Program) -> pb::ProgramDefinition {
-    let rules = program.rules().iter().map(|rule| pb::Rule {
-        id: rule.id.to_string(),
-        effective_from_ms: rule.effective_from_ms,
-        limit: rule.limit,
-        sale_quantity_max: rule.sale_quantity_max,
-        window: Some(match rule.window {
-            WindowKind::CalendarWeek => pb::rule::Window::CalendarWeek(pb::CalendarWeek {}),
-        }),
-        ..pb::Rule::default()
-    });
-    pb::ProgramDefinition {
-        id: program.id().to_string(),
-        time_zone: program.time_zone().to_owned(),
-        rules: rules.collect(),
-        version: program.version(),
-        ..pb::ProgramDefinition::default()
-    }
-}
-
-/// Reads a program, checking its laws.
-///
-/// # Errors
-/// Names the broken law.
-pub fn program_from_proto(message: pb::ProgramDefinition) -> Result<Program, DecodeError> {
-    let rules = message.rules.iter().map(|rule| {
-        Ok(Rule {
-            id: fields::rule_id(&rule.id)?,
-            effective_from_ms: rule.effective_from_ms,
-            limit: rule.limit,
-            sale_quantity_max: rule.sale_quantity_max,
-            window: match required("window of a rule", rule.window.as_ref())? {
-                pb::rule::Window::CalendarWeek(_) => WindowKind::CalendarWeek,
-                _ => return Err(DecodeError::missing("window of a rule")),
-            },
-        })
-    });
-    let rules = rules.collect::<Result<_, DecodeError>>()?;
-    let id = fields::program_id(&message.id)?;
-    Program::new(id, &message.time_zone, rules, message.version)
-        .map_err(|why| DecodeError::invalid("program", why))
-}
-
-/// A query as it travels.
-#[must_use]
-pub fn query_to_proto(query: &Query) -> internal::Query {
-    use internal::query::Body;
-    let body = match query {
-        Query::Check(check) => Body::Check(internal::CheckQuery {
-            citizen: fields::citizen_bytes(check.citizen),
-            program: check.program.to_string(),
-            quantity: check.quantity.get(),
-            site: Some(site_to_proto(&check.site)),
-            claims: Some(pb::Claims {
-                birth_year: check.birth_year.into(),
-                id_digit: None,
-            }),
-            ..internal::CheckQuery::default()
-        }),
-        Query::List(list) => Body::List(internal::ListQuery {
-            citizen: fields::citizen_bytes(list.citizen),
-            program: list.program.to_string(),
-        }),
-        Query::Device(device) => Body::Device(internal::DeviceQuery {
-            site_code: device.site_code.to_string(),
-            device_id: device.device_id.to_string(),
-        }),
     };
-    internal::Query { body: Some(body) }
-}
-
-/// Reads a query, checking every bound.
-///
-/// # Errors
-/// A part is missing or breaks its law.
-pub fn query_from_proto(message: internal::Query) -> Result<Query, DecodeError> {
-    use internal::query::Body;
-    Ok(match required("query", message.body)? {
-        Body::Check(check) => Query::Check(CheckQuery {
-            citizen: fields::citizen(&check.citizen)?,
-            program: fields::program_id(&check.program)?,
-            quantity: fields::quantity(check.quantity)?,
-            site: site_from_proto(check.site)?,
-            birth_year: fields::birth_year(check.claims.unwrap_or_default().birth_year)?,
-        }),
-        Body::List(list) => Query::List(ListQuery {
-            citizen: fields::citizen(&list.citizen)?,
-            program: fields::program_id(&list.program)?,
-        }),
-        Body::Device(device) => Query::Device(DeviceQuery {
-            site_code: fields::site_code(&device.site_code)?,
-            device_id: fields::device_id(&device.device_id)?,
-        }),
-        _ => return Err(DecodeError::missing("query")),
-    })
+    Ok((site, message.suspended))
 }

@@ -3,10 +3,18 @@
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use quorate_proto::ids::{CitizenKey, DeviceId, ProgramId, RequestId, RuleId, SiteCode, SiteType};
+use quorate_proto::{
+    ids::{
+        CitizenKey, DeviceId, GroundId, ProductId, ProgramId, RequestId, RuleId, SiteCode, SiteType,
+    },
+    storage as pb,
+};
 
 use super::DecodeError;
-use crate::{ledger::Region, limits};
+use crate::{
+    ledger::{Claims, Proxy, Region},
+    limits,
+};
 
 pub(super) fn required<T>(what: &'static str, field: Option<T>) -> Result<T, DecodeError> {
     field.ok_or(DecodeError::Missing { what })
@@ -30,6 +38,72 @@ pub(super) fn citizen_bytes(key: CitizenKey) -> Bytes {
 
 pub(super) fn program_id(text: &str) -> Result<ProgramId, DecodeError> {
     ProgramId::parse(text).map_err(|why| DecodeError::invalid("program id", why))
+}
+
+pub(super) fn product_id(text: &str) -> Result<ProductId, DecodeError> {
+    ProductId::parse(text).map_err(|why| DecodeError::invalid("product id", why))
+}
+
+/// Empty: none is named.
+pub(super) fn optional_product(text: &str) -> Result<Option<ProductId>, DecodeError> {
+    (!text.is_empty()).then(|| product_id(text)).transpose()
+}
+
+pub(super) fn product_text(product: Option<ProductId>) -> String {
+    product.map_or_else(String::new, |product| product.to_string())
+}
+
+pub(super) fn ground_id(text: &str) -> Result<GroundId, DecodeError> {
+    GroundId::parse(text).map_err(|why| DecodeError::invalid("proxy ground", why))
+}
+
+pub(super) fn optional_ground(text: &str) -> Result<Option<GroundId>, DecodeError> {
+    (!text.is_empty()).then(|| ground_id(text)).transpose()
+}
+
+pub(super) fn ground_text(ground: Option<GroundId>) -> String {
+    ground.map_or_else(String::new, |ground| ground.to_string())
+}
+
+/// Absent: the ID says nothing.
+pub(super) fn claims(message: Option<pb::Claims>) -> Result<Claims, DecodeError> {
+    let message = message.unwrap_or_default();
+    let id_digit = match message.id_digit {
+        None => None,
+        Some(digit @ 0..=9) => Some(digit as u8),
+        Some(_) => return Err(DecodeError::invalid("ID digit", "must be 0 to 9")),
+    };
+    Ok(Claims {
+        birth_year: year(message.birth_year)?,
+        id_digit,
+    })
+}
+
+pub(super) fn claims_message(claims: Claims) -> pb::Claims {
+    pb::Claims {
+        birth_year: claims.birth_year.map_or(0, u32::from),
+        id_digit: claims.id_digit.map(u32::from),
+    }
+}
+
+pub(super) fn proxy(message: Option<pb::Proxy>) -> Result<Option<Proxy>, DecodeError> {
+    let Some(message) = message else {
+        return Ok(None);
+    };
+    Ok(Some(Proxy {
+        ground: ground_id(&message.ground)?,
+        buyer: match message.buyer {
+            None => None,
+            buyer => Some(claims(buyer)?),
+        },
+    }))
+}
+
+pub(super) fn proxy_message(proxy: Proxy) -> pb::Proxy {
+    pb::Proxy {
+        ground: proxy.ground.to_string(),
+        buyer: proxy.buyer.map(claims_message),
+    }
 }
 
 pub(super) fn rule_id(text: &str) -> Result<RuleId, DecodeError> {
@@ -57,8 +131,16 @@ pub(super) fn quantity(units: u32) -> Result<NonZeroU32, DecodeError> {
     NonZeroU32::new(units).ok_or_else(|| DecodeError::invalid("quantity", "must be 1 or more"))
 }
 
-pub(super) fn birth_year(year: u32) -> Result<u16, DecodeError> {
-    u16::try_from(year).map_err(|_| DecodeError::invalid("birth year", "must be a calendar year"))
+/// A year of birth; 0: none.
+pub(super) fn year(year: u32) -> Result<Option<u16>, DecodeError> {
+    match u16::try_from(year) {
+        Ok(0) => Ok(None),
+        Ok(year) => Ok(Some(year)),
+        Err(_) => Err(DecodeError::invalid(
+            "birth year",
+            "must be a calendar year",
+        )),
+    }
 }
 
 pub(super) fn time_ms(time_ms: i64) -> Result<i64, DecodeError> {
@@ -83,6 +165,23 @@ pub(super) fn bounded(
     } else {
         Err(too_long(what, bytes_max))
     }
+}
+
+/// A value that a newer program may have written.
+pub(super) fn not_known(what: &'static str) -> DecodeError {
+    DecodeError::invalid(what, "is not known here")
+}
+
+/// A text of 1 to `bytes_max` bytes in one line.
+pub(super) fn line(
+    what: &'static str,
+    text: String,
+    bytes_max: usize,
+) -> Result<String, DecodeError> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(DecodeError::invalid(what, "must be one line of text"));
+    }
+    bounded(what, text, bytes_max)
 }
 
 fn too_long(what: &'static str, bytes_max: usize) -> DecodeError {

@@ -9,12 +9,15 @@ use quorate_proto::{
 
 use super::{
     DecodeError,
+    commands::correction_to_proto,
+    counts,
     fields::{self, required},
+    parts::sale_kind_number,
 };
 use crate::{
     ledger::{
-        Coordinates, Device, Sale, SaleKind, ShardFacts, ShardTotals, SiteProfile, SiteRecord,
-        VoidAttempt, VoidRefusal,
+        Coordinates, DenialReason, Device, Sale, ShardFacts, ShardTotals, SiteProfile, SiteRecord,
+        VoidAttempt, VoidBy, VoidRefusal,
     },
     limits,
 };
@@ -28,26 +31,34 @@ pub(super) fn sale_to_proto(sale: Sale) -> pb::Sale {
         region: sale.site.region.to_string(),
         sold_at_ms: sale.sold_at_ms,
         recorded_at_ms: sale.recorded_at_ms,
-        kind: match sale.kind {
-            SaleKind::Online => 0,
-        },
+        kind: sale_kind_number(sale.kind),
         flags: sale.flags,
-        rule_version: sale.rule.to_string(),
+        rule_version: sale.rule.map_or_else(String::new, |rule| rule.to_string()),
         remaining: sale.remaining,
         limit: sale.limit,
         void_attempts: sale.void_attempts.iter().map(attempt_to_proto).collect(),
-        ..pb::Sale::default()
+        product: fields::product_text(sale.product),
+        proxy_ground: fields::ground_text(sale.proxy_ground),
+        over_by: sale.over_by,
+        irregularity: sale.irregularity.map_or(0, DenialReason::number),
+        next_eligible_ms: sale.next_eligible_ms,
     }
 }
 
 fn attempt_to_proto(attempt: &VoidAttempt) -> pb::VoidAttempt {
     pb::VoidAttempt {
         request_id: fields::request_id_bytes(attempt.request_id),
-        site_code: attempt.site_code.to_string(),
+        site_code: match &attempt.by {
+            VoidBy::Site(code) => code.to_string(),
+            VoidBy::Administrator(_) => String::new(),
+        },
         refusal: attempt.refused.map_or(0, VoidRefusal::number),
         remaining: attempt.remaining,
         decided_at_ms: attempt.decided_at_ms,
-        correction: None,
+        correction: match &attempt.by {
+            VoidBy::Site(_) => None,
+            VoidBy::Administrator(correction) => Some(correction_to_proto(correction)),
+        },
     }
 }
 
@@ -184,26 +195,23 @@ pub fn totals_to_proto(totals: &ShardTotals) -> pb::ShardTotals {
         denials: totals.denials.to_vec(),
         grants_retired: totals.grants_retired,
         units_retired: totals.units_retired,
-        ..pb::ShardTotals::default()
+        slips: totals.slips,
+        units_on_slips: totals.units_on_slips,
+        slips_over_quota: totals.slips_over_quota,
     }
 }
 
 fn totals_from_proto(message: &pb::ShardTotals) -> Result<ShardTotals, DecodeError> {
-    let mut totals = ShardTotals {
+    Ok(ShardTotals {
         grants: message.grants,
         units_granted: message.units_granted,
         voids: message.voids,
         units_voided: message.units_voided,
+        denials: counts::reasons(&message.denials)?,
         grants_retired: message.grants_retired,
         units_retired: message.units_retired,
-        ..ShardTotals::default()
-    };
-    if message.denials.len() > totals.denials.len() {
-        return Err(DecodeError::invalid(
-            "denials",
-            "count a reason that is not known here",
-        ));
-    }
-    totals.denials[..message.denials.len()].copy_from_slice(&message.denials);
-    Ok(totals)
+        slips: message.slips,
+        units_on_slips: message.units_on_slips,
+        slips_over_quota: message.slips_over_quota,
+    })
 }

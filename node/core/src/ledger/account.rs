@@ -1,11 +1,15 @@
 //! One citizen's record as it stands at an instant: what is still remembered, what counts, and the stamp of
 //! the next act. Why acts are stamped as they are is said in [`super::history`].
 
-use quorate_proto::ids::RequestId;
+use std::collections::BTreeMap;
+
+use quorate_proto::ids::{ProductId, RequestId, SiteCode};
 
 use super::{
-    calendar::{Calendar, Window},
-    program::{Program, Rule},
+    calendar::Calendar,
+    counts::RetiredUnits,
+    judge::Bought,
+    program::Program,
     record::{CitizenRecord, Denial, Sale},
 };
 use crate::{error::CoreError, limits};
@@ -31,19 +35,13 @@ pub(super) enum Known {
     Void { sale: usize, attempt: usize },
 }
 
-/// What a rule says of a record at an instant.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Assessment {
-    pub(super) rule: Rule,
-    pub(super) window: Window,
-    pub(super) remaining: u32,
-}
-
 /// Sales that left the record, and their units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Retired {
     pub(super) sales: u64,
     pub(super) units: u64,
+    /// By site and product.
+    pub(super) by_stock: BTreeMap<(SiteCode, ProductId), RetiredUnits>,
 }
 
 impl Account {
@@ -129,6 +127,14 @@ impl Account {
         }
     }
 
+    /// Forgets that a request was denied: the sale was made all the same.
+    pub(super) fn remove_denial(&mut self, index: usize) {
+        self.record.denials.remove(index);
+        if index < self.live_denials_from {
+            self.live_denials_from -= 1;
+        }
+    }
+
     fn last_sale_ms(&self) -> Option<i64> {
         self.record.sales.last().map(|sale| sale.recorded_at_ms)
     }
@@ -140,29 +146,15 @@ impl Account {
             .map(|denial| denial.decided_at_ms)
     }
 
-    /// What the rule in force at the instant leaves to this citizen; `None` while none is in force.
-    pub(super) fn assess(
-        &self,
-        program: &Program,
-        calendar: &mut Calendar,
-        at_ms: i64,
-    ) -> Result<Option<Assessment>, CoreError> {
-        let Some(&rule) = program.rule_at(at_ms) else {
-            return Ok(None);
-        };
-        let window = calendar.window(rule.window, at_ms)?;
-        let units: u64 = self
-            .live_sales()
-            .iter()
-            .filter(|sale| window.contains(sale.sold_at_ms) && sale.voided_at_ms().is_none())
-            .map(|sale| u64::from(sale.quantity))
-            .sum();
-        let used = u32::try_from(units).unwrap_or(u32::MAX);
-        Ok(Some(Assessment {
-            rule,
-            window,
-            remaining: rule.limit.saturating_sub(used),
-        }))
+    /// Sales that count towards a window: remembered and not undone.
+    pub(super) fn bought(&self) -> Vec<Bought> {
+        let live = self.live_sales().iter();
+        live.filter(|sale| sale.voided_at_ms().is_none())
+            .map(|sale| Bought {
+                sold_at_ms: sale.sold_at_ms,
+                quantity: sale.quantity,
+            })
+            .collect()
     }
 
     /// Instant at which the oldest live sale is forgotten, if the record is full.
@@ -176,7 +168,11 @@ impl Account {
     /// Drops what is forgotten, before the record is written. A forgotten sale stays while an attempt to undo
     /// it is remembered, and while it shares a window with something remembered, whose repeated answer
     /// lists it.
-    pub(super) fn retire(&mut self, calendar: &mut Calendar) -> Result<Retired, CoreError> {
+    pub(super) fn retire(
+        &mut self,
+        program: &Program,
+        calendar: &mut Calendar,
+    ) -> Result<Retired, CoreError> {
         self.record.denials.drain(..self.live_denials_from);
         self.live_denials_from = 0;
         if self.live_sales_from == 0 {
@@ -185,7 +181,7 @@ impl Account {
         let remembered = self.live_sales().iter().map(|sale| sale.sold_at_ms);
         let remembered = remembered.chain(self.live_denials().iter().map(|d| d.decided_at_ms));
         let keep_from = match remembered.min() {
-            Some(oldest) => calendar.longest_window_start(oldest)?,
+            Some(oldest) => longest_window_start(program, calendar, oldest)?,
             None => i64::MAX,
         };
 
@@ -198,12 +194,40 @@ impl Account {
                 || attempts.any(|attempt| attempt.decided_at_ms > forgotten_ms);
             index += 1;
             if !keep {
-                retired.sales += 1;
-                retired.units += u64::from(sale.quantity);
+                retired.add(sale, program);
             }
             keep
         });
         self.live_sales_from -= retired.sales as usize;
         Ok(retired)
     }
+}
+
+impl Retired {
+    fn add(&mut self, sale: &Sale, program: &Program) {
+        let units = u64::from(sale.quantity);
+        self.sales += 1;
+        self.units += units;
+        let product = sale.product.unwrap_or_else(|| program.first_product());
+        let stock = self.by_stock.entry((sale.site.code, product)).or_default();
+        stock.sold += units;
+        if sale.voided_at_ms().is_some() {
+            stock.voided += units;
+        }
+    }
+}
+
+/// Start of the longest window, by any rule of the program, that holds the instant.
+fn longest_window_start(
+    program: &Program,
+    calendar: &mut Calendar,
+    at_ms: i64,
+) -> Result<i64, CoreError> {
+    let mut start_ms = at_ms;
+    for rule in program.rules() {
+        if let Some(window) = calendar.window(rule.window, at_ms)? {
+            start_ms = start_ms.min(window.start_ms);
+        }
+    }
+    Ok(start_ms)
 }

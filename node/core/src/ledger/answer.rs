@@ -6,10 +6,12 @@ use super::{
     account::Account,
     batch::check_owner,
     history,
+    judge::Asked,
     outcome::{Answer, CommandError, DeviceAnswer, Verdict},
     query::{CheckQuery, DeviceQuery, Query},
     record::{Sale, ShardFacts},
-    sale::{Decision, decide, unknown_program},
+    report,
+    sale::{Decision, decide, listed_product, unknown_program},
     state::{self, KnownProgram},
 };
 use crate::{error::CoreError, keys, view::View};
@@ -33,6 +35,12 @@ pub fn answer(
             opened.map(|(account, _)| Answer::List(newest_first(&account)))
         }
         Query::Device(query) => device(view, &facts, query)?.map(Answer::Device),
+        Query::Daily(query) => Ok(Answer::Daily(report::daily(view, shard, query)?)),
+        Query::Shadow(query) => Ok(Answer::Shadow(report::shadows(
+            view,
+            shard,
+            &query.program,
+        )?)),
     };
     Ok(answer.unwrap_or_else(Answer::Error))
 }
@@ -49,20 +57,32 @@ fn check(
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
-    let decided = decide(&account, &mut known, query.quantity)?;
+    let KnownProgram { program, calendar } = &mut known;
+    if let Err(error) = listed_product(program, query.product) {
+        return Ok(Err(error));
+    }
+    let asked = Asked {
+        claims: query.claims,
+        site_type: query.site.site_type,
+        site_suspended: query.site_suspended,
+        proxy: query.proxy,
+        quantity: query.quantity.get(),
+    };
+    let decided = decide(&account, &account.bought(), program, calendar, &asked)?;
     Ok(decided.map(|decision| verdict(&account, &decision)))
 }
 
-fn verdict(account: &Account, decision: &Decision) -> Verdict {
+/// What a check says: nothing was taken off.
+fn verdict(account: &Account, decision: &Decision<'_>) -> Verdict {
     Verdict {
         denied: decision.result.err(),
-        remaining: decision.remaining,
-        limit: decision.limit(),
+        remaining: decision.judged.remaining,
+        limit: decision.judged.limit,
         next_eligible_ms: decision.next_eligible_ms,
-        window: decision.window,
-        rule: decision.rule.map(|rule| rule.id),
+        window: decision.judged.window,
+        rule: decision.judged.rule.map(|rule| rule.id),
         decided_at_ms: decision.decided_at_ms,
-        purchases: decision.window.map_or_else(Vec::new, |window| {
+        purchases: decision.judged.window.map_or_else(Vec::new, |window| {
             history::purchases_now(&account.record, window)
         }),
     }
@@ -88,7 +108,9 @@ fn open(
 }
 
 fn newest_first(account: &Account) -> Vec<Sale> {
-    account.live_sales().iter().rev().cloned().collect()
+    let mut sales: Vec<_> = account.live_sales().iter().rev().cloned().collect();
+    history::newest_first(&mut sales);
+    sales
 }
 
 fn device(

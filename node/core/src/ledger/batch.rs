@@ -10,10 +10,12 @@ use super::{
     command::{AdoptRange, Batch, Command, CommandBody},
     outcome::{CommandError, CommandErrorKind, Outcome},
     program::Program,
-    record::ShardFacts,
-    sale, site,
+    record::{OutboxRow, Sale, SaleKind, ShardFacts},
+    sale, site, slip,
     state::{self, KnownProgram},
-    stock, void,
+    stock,
+    tallies::Tallies,
+    void,
 };
 use crate::{error::CoreError, view::Overlay};
 
@@ -35,12 +37,14 @@ pub fn apply_batch(
         overlay,
         shard,
         facts,
+        tallies: Tallies::default(),
         programs: BTreeMap::new(),
     };
     let mut outcomes = Vec::with_capacity(batch.commands.len());
     for command in &batch.commands {
         outcomes.push(step.apply(command)?);
     }
+    step.tallies.write(step.overlay, shard)?;
     state::store_facts(step.overlay, shard, &step.facts);
     Ok(outcomes)
 }
@@ -51,6 +55,7 @@ pub(super) struct Step<'s, 'v> {
     pub(super) shard: ShardId,
     pub(super) facts: ShardFacts,
     pub(super) now_ms: i64,
+    pub(super) tallies: Tallies,
     programs: BTreeMap<ProgramId, KnownProgram>,
 }
 
@@ -64,6 +69,7 @@ impl Step<'_, '_> {
         }
         match &command.body {
             CommandBody::RecordSale(command) => sale::record(self, command),
+            CommandBody::RecordSlip(command) => slip::record(self, command),
             CommandBody::VoidSale(command) => void::void(self, command),
             CommandBody::PutSites(profiles) => site::put_sites(self, profiles),
             CommandBody::PutDevice(command) => site::put_device(self, command),
@@ -102,12 +108,63 @@ impl Step<'_, '_> {
         &mut self,
         key: Vec<u8>,
         mut account: Account,
+        program: &Program,
         calendar: &mut Calendar,
     ) -> Result<(), CoreError> {
-        let retired = account.retire(calendar)?;
+        let retired = account.retire(program, calendar)?;
         self.facts.totals.grants_retired += retired.sales;
         self.facts.totals.units_retired += retired.units;
+        for ((site, product), units) in &retired.by_stock {
+            state::add_retired_units(self.overlay, self.shard, site, product, *units)?;
+        }
         state::store_record(self.overlay, key, &account.record);
+        Ok(())
+    }
+
+    /// Counts a sale that is being recorded, and tells its site's shard.
+    pub(super) fn note_sale(
+        &mut self,
+        sale: &Sale,
+        program: &Program,
+        calendar: &mut Calendar,
+    ) -> Result<(), CoreError> {
+        let totals = &mut self.facts.totals;
+        match sale.kind {
+            SaleKind::Online => {
+                totals.grants += 1;
+                totals.units_granted += u64::from(sale.quantity);
+            }
+            SaleKind::Paper => {
+                totals.slips += 1;
+                totals.units_on_slips += u64::from(sale.quantity);
+                totals.slips_over_quota += u64::from(sale.over_by > 0);
+            }
+        }
+        let day = calendar.day(sale.sold_at_ms)?;
+        self.tallies
+            .day(program.id(), day, &sale.site)
+            .add_sale(sale);
+        let row = OutboxRow::sold(sale, program);
+        state::append_outbox(self.overlay, self.shard, &mut self.facts, &row);
+        Ok(())
+    }
+
+    /// Counts that a sale is undone, and tells its site's shard.
+    pub(super) fn note_void(
+        &mut self,
+        sale: &Sale,
+        program: &Program,
+        calendar: &mut Calendar,
+        at_ms: i64,
+    ) -> Result<(), CoreError> {
+        self.facts.totals.voids += 1;
+        self.facts.totals.units_voided += u64::from(sale.quantity);
+        let day = calendar.day(sale.sold_at_ms)?;
+        self.tallies
+            .day(program.id(), day, &sale.site)
+            .add_void(sale);
+        let row = OutboxRow::voided(sale, program, at_ms);
+        state::append_outbox(self.overlay, self.shard, &mut self.facts, &row);
         Ok(())
     }
 

@@ -3,11 +3,19 @@
 use std::num::NonZeroU32;
 
 use quorate_proto::{
-    ids::{CitizenKey, DeviceId, Epoch, ProgramId, RequestId, SiteCode, SiteType},
+    ids::{
+        CitizenKey, DeviceId, Epoch, GroundId, ProductId, ProgramId, RequestId, SiteCode, SiteType,
+    },
     ring::RingRange,
 };
 
-use super::{program::Program, record::SiteProfile, region::Region, stock::ChangeStock};
+use super::{
+    claims::{Claims, Proxy},
+    program::Program,
+    record::SiteProfile,
+    region::Region,
+    stock::ChangeStock,
+};
 
 /// Commands decided together at one instant: the payload of one log entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +51,8 @@ pub struct Command {
 pub enum CommandBody {
     /// Decides a sale and records it.
     RecordSale(RecordSale),
+    /// Records a sale that was made on paper.
+    RecordSlip(RecordSlip),
     /// Undoes a sale.
     VoidSale(VoidSale),
     /// Adds or replaces site profiles.
@@ -84,16 +94,51 @@ pub struct RecordSale {
     pub citizen: CitizenKey,
     /// Under which program.
     pub program: ProgramId,
+    /// Of what; `None`: the program's first product.
+    pub product: Option<ProductId>,
     /// Units.
     pub quantity: NonZeroU32,
     /// Where.
     pub site: SaleSite,
-    /// Full year of birth; rules may depend on it.
-    pub birth_year: u16,
+    /// Whether the site may not sell, as the gateway knows it.
+    pub site_suspended: bool,
+    /// What the person's ID says.
+    pub claims: Claims,
+    /// Who buys for the person, if somebody does.
+    pub proxy: Option<Proxy>,
 }
 
-/// Undoes a sale of the same site on the day of that sale.
+/// Records a sale that was made on paper, whatever the rule says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordSlip {
+    /// Names this sale: chosen when the slip was written.
+    pub request_id: RequestId,
+    /// Whose ration it is.
+    pub citizen: CitizenKey,
+    /// Under which program.
+    pub program: ProgramId,
+    /// Of what; `None`: the program's first product.
+    pub product: Option<ProductId>,
+    /// Units.
+    pub quantity: NonZeroU32,
+    /// Where.
+    pub site: SaleSite,
+    /// Whether the site may not sell, as the gateway knows it.
+    pub site_suspended: bool,
+    /// What the person's ID says.
+    pub claims: Claims,
+    /// The ground on which somebody else bought, if somebody did.
+    pub proxy_ground: Option<GroundId>,
+    /// When it was sold, by the device's clock, Unix milliseconds.
+    pub sold_at_ms: i64,
+    /// The device that signed it.
+    pub device_id: DeviceId,
+    /// Counts the device's slips from 1.
+    pub sequence: u64,
+}
+
+/// Undoes a sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoidSale {
     /// Names this void, not the sale.
     pub request_id: RequestId,
@@ -103,8 +148,30 @@ pub struct VoidSale {
     pub program: ProgramId,
     /// The sale.
     pub sale_request_id: RequestId,
-    /// The site that asks.
-    pub site_code: SiteCode,
+    /// Who asks.
+    pub by: VoidBy,
+    /// What the person's ID says: what remains may depend on it.
+    pub claims: Claims,
+}
+
+/// Who undoes a sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoidBy {
+    /// The site that sold, on the day of the sale.
+    Site(SiteCode),
+    /// An administrator: a sale of any site, on any day.
+    Administrator(Correction),
+}
+
+/// Why and by whom a sale was undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Where the dispute is kept.
+    pub case_number: String,
+    /// In words.
+    pub reason: String,
+    /// The operator's name, from the certificate.
+    pub operator: String,
 }
 
 /// Registers the key of a device at a site.

@@ -10,6 +10,7 @@ use super::{
     outcome::Verdict,
     program::Program,
     record::{CitizenRecord, Sale},
+    rule::Rule,
 };
 use crate::error::CoreError;
 
@@ -36,11 +37,13 @@ pub(super) fn grant_verdict(
         denied: None,
         remaining: sale.remaining,
         limit: sale.limit,
-        next_eligible_ms: (sale.remaining == 0).then_some(window.end_ms),
-        window: Some(window),
-        rule: Some(sale.rule),
+        next_eligible_ms: sale.next_eligible_ms,
+        window,
+        rule: sale.rule,
         decided_at_ms: sale.sold_at_ms,
-        purchases: purchases(record, window, Viewpoint::Sale(index)),
+        purchases: window.map_or_else(Vec::new, |window| {
+            purchases(record, window, Viewpoint::Sale(index))
+        }),
     })
 }
 
@@ -54,7 +57,7 @@ pub(super) fn denial_verdict(
     let denial = &record.denials[index];
     let rule = denial.rule.and_then(|id| program.rule(id));
     let window = match rule {
-        Some(rule) => Some(calendar.window(rule.window, denial.decided_at_ms)?),
+        Some(rule) => window_of(rule, calendar, denial.decided_at_ms)?,
         None => None,
     };
     let viewpoint = Viewpoint::Denial(denial.decided_at_ms);
@@ -75,30 +78,50 @@ pub(super) fn purchases_now(record: &CitizenRecord, window: Window) -> Vec<Sale>
     purchases(record, window, Viewpoint::Now)
 }
 
+/// Newest first by time of sale: slips may be recorded long after later sales.
+pub(super) fn newest_first(sales: &mut [Sale]) {
+    sales.sort_by_key(|sale| std::cmp::Reverse(sale.sold_at_ms));
+}
+
 fn purchases(record: &CitizenRecord, window: Window, viewpoint: Viewpoint) -> Vec<Sale> {
     let sales = record.sales.iter().enumerate().rev();
-    sales
+    let mut purchases: Vec<_> = sales
         .filter(|(index, sale)| {
             window.contains(sale.sold_at_ms) && counts(*index, sale, viewpoint, record)
         })
         .map(|(_, sale)| as_purchase(sale))
-        .collect()
+        .collect();
+    newest_first(&mut purchases);
+    purchases
 }
 
-/// The window in which a sale was granted.
+/// The window in which a sale was made; `None`: the program was closed, and it is a slip.
 fn window_of_sale(
     sale: &Sale,
     program: &Program,
     calendar: &mut Calendar,
-) -> Result<Window, CoreError> {
-    let rule = program.rule(sale.rule).ok_or_else(|| {
+) -> Result<Option<Window>, CoreError> {
+    let Some(id) = sale.rule else {
+        return Ok(None);
+    };
+    let rule = program.rule(id).ok_or_else(|| {
         CoreError::Law(format!(
-            "a sale names rule {}, which program {} does not list",
-            sale.rule,
+            "a sale names rule {id}, which program {} does not list",
             program.id()
         ))
     })?;
-    calendar.window(rule.window, sale.sold_at_ms)
+    window_of(rule, calendar, sale.sold_at_ms)
+}
+
+fn window_of(
+    rule: &Rule,
+    calendar: &mut Calendar,
+    at_ms: i64,
+) -> Result<Option<Window>, CoreError> {
+    if rule.closed {
+        return Ok(None);
+    }
+    calendar.window(rule.window, at_ms)
 }
 
 /// Units that counted in the window of a sale right after it was granted, itself included. Sales already
@@ -109,7 +132,9 @@ pub(crate) fn units_at_grant(
     program: &Program,
     calendar: &mut Calendar,
 ) -> Result<u64, CoreError> {
-    let window = window_of_sale(&record.sales[index], program, calendar)?;
+    let Some(window) = window_of_sale(&record.sales[index], program, calendar)? else {
+        return Ok(0);
+    };
     let viewpoint = Viewpoint::Sale(index);
     Ok(record.sales[..=index]
         .iter()
@@ -145,6 +170,6 @@ fn undone_before(voided_ms: i64, viewpoint: Viewpoint, record: &CitizenRecord) -
 fn as_purchase(sale: &Sale) -> Sale {
     Sale {
         void_attempts: Vec::new(),
-        ..*sale
+        ..sale.clone()
     }
 }

@@ -7,6 +7,7 @@ use quorate_proto::{
 
 use super::{
     calendar::Window,
+    counts::{DailyAnswer, ShadowRow},
     record::{Sale, SiteProfile},
     stock::StockRecord,
 };
@@ -16,6 +17,8 @@ use super::{
 pub enum Outcome {
     /// Of a sale.
     Record(RecordOutcome),
+    /// Of a slip.
+    Slip(SlipOutcome),
     /// Of a void.
     Void(VoidOutcome),
     /// Of site profiles.
@@ -59,6 +62,32 @@ pub struct RecordOutcome {
     pub verdict: Verdict,
     /// Whether it was made earlier, for the same request id.
     pub repeated: bool,
+}
+
+/// The result of a slip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlipOutcome {
+    /// What became of it.
+    pub result: SlipResult,
+    /// Why it would have been denied, but for the quantity; as it was found when it was recorded.
+    pub irregularity: Option<DenialReason>,
+    /// Units above what was left in the window of the sale when it was recorded.
+    pub over_by: u32,
+    /// Units available now.
+    pub remaining: u32,
+}
+
+/// What became of a slip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlipResult {
+    /// Recorded, within the ration.
+    Accepted,
+    /// Recorded before; counted once.
+    Duplicate,
+    /// Recorded, beyond the ration.
+    OverQuotaRecorded,
+    /// Not recorded, and never will be.
+    Rejected(SlipRejection),
 }
 
 /// The result of a void.
@@ -136,6 +165,8 @@ pub enum CommandErrorKind {
     QuantityTooLarge,
     /// There are as many of these as there may be.
     TooMany,
+    /// The program has no such product.
+    UnknownProduct,
 }
 
 impl CommandError {
@@ -162,6 +193,10 @@ pub enum Answer {
     List(Vec<Sale>),
     /// What a login needs.
     Device(DeviceAnswer),
+    /// Sales and refusals by day.
+    Daily(DailyAnswer),
+    /// What the shadow rules would have decided.
+    Shadow(Vec<ShadowRow>),
     /// The query itself was wrong.
     Error(CommandError),
 }
@@ -226,6 +261,22 @@ closed_enum! {
         QuantityTooLarge,
         /// The site may not sell.
         SiteSuspended,
+    }
+}
+
+closed_enum! {
+    /// Why a shard does not record a slip.
+    SlipRejection from v1::SlipRejection {
+        /// Sold longer ago than the retention time.
+        TooOld,
+        /// Sold later than now.
+        InTheFuture,
+        /// No such program.
+        UnknownProgram,
+        /// The program has no such product.
+        UnknownProduct,
+        /// The request id names something else.
+        RequestIdConflict,
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::num::NonZeroU32;
 
-use quorate_proto::ids::{CitizenKey, DeviceId, ProgramId, SiteCode};
+use quorate_proto::ids::{CitizenKey, DeviceId, ProductId, ProgramId, SiteCode};
 
-use super::command::SaleSite;
+use super::{
+    claims::{Claims, Proxy},
+    command::SaleSite,
+};
 
 /// One question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     /// May this quantity be sold now?
     Check(CheckQuery),
@@ -15,6 +18,10 @@ pub enum Query {
     List(ListQuery),
     /// What does a login of this device need?
     Device(DeviceQuery),
+    /// How many sales and refusals were there, day by day?
+    Daily(DailyQuery),
+    /// What would the shadow rules have decided?
+    Shadow(ShadowQuery),
 }
 
 /// May this quantity be sold now?
@@ -24,12 +31,18 @@ pub struct CheckQuery {
     pub citizen: CitizenKey,
     /// Under which program.
     pub program: ProgramId,
+    /// Of what; `None`: the program's first product.
+    pub product: Option<ProductId>,
     /// Units.
     pub quantity: NonZeroU32,
     /// Where.
     pub site: SaleSite,
-    /// Full year of birth; rules may depend on it.
-    pub birth_year: u16,
+    /// Whether the site may not sell, as the gateway knows it.
+    pub site_suspended: bool,
+    /// What the person's ID says.
+    pub claims: Claims,
+    /// Who would buy for the person, if somebody would.
+    pub proxy: Option<Proxy>,
 }
 
 /// What was sold to this person?
@@ -48,4 +61,26 @@ pub struct DeviceQuery {
     pub site_code: SiteCode,
     /// The device.
     pub device_id: DeviceId,
+}
+
+/// How many sales and refusals were there, day by day? One page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DailyQuery {
+    /// Of which program.
+    pub program: ProgramId,
+    /// First local date, as yyyymmdd.
+    pub first_date: u32,
+    /// Last local date, as yyyymmdd.
+    pub last_date: u32,
+    /// Where the page before ended; empty: the first page.
+    pub after: Vec<u8>,
+    /// Rows in the page, 1 or more.
+    pub limit: u32,
+}
+
+/// What would the shadow rules have decided?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShadowQuery {
+    /// Of which program.
+    pub program: ProgramId,
 }

@@ -1,13 +1,18 @@
 //! What a shard remembers.
 
 use quorate_proto::{
-    ids::{DeviceId, Epoch, ProgramId, RequestId, RingPosition, RuleId, SiteCode, SiteType},
+    ids::{
+        DeviceId, Epoch, GroundId, ProductId, ProgramId, RequestId, RingPosition, RuleId, SiteCode,
+        SiteType,
+    },
     ring::RingRange,
 };
 
 use super::{
-    command::SaleSite,
+    command::{SaleSite, VoidBy},
+    counts::ReasonCounts,
     outcome::{DenialReason, VoidRefusal},
+    program::Program,
     region::Region,
 };
 
@@ -17,7 +22,7 @@ use super::{
 /// inside the retention time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CitizenRecord {
-    /// Granted sales, oldest first.
+    /// Granted sales and slips, in the order in which they were recorded.
     pub sales: Vec<Sale>,
     /// Denied sales, oldest first.
     pub denials: Vec<Denial>,
@@ -28,9 +33,11 @@ pub struct CitizenRecord {
 pub enum SaleKind {
     /// Decided and recorded in one step.
     Online,
+    /// Made without a connection and handed in later.
+    Paper,
 }
 
-/// A granted sale.
+/// A sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sale {
     /// Names the sale.
@@ -39,21 +46,31 @@ pub struct Sale {
     pub quantity: u32,
     /// Where.
     pub site: SaleSite,
-    /// When it was made and decided, Unix milliseconds: this puts it into a window.
+    /// When it was made, Unix milliseconds: this puts it into a window. An online sale is decided then.
     pub sold_at_ms: i64,
-    /// Its place in the order of the record, Unix milliseconds: `sold_at_ms`, or a little later where
-    /// several acts fall into one millisecond.
+    /// Its place in the order of the record, Unix milliseconds. Online: `sold_at_ms`, or a little later where
+    /// several acts fall into one millisecond. Paper: when it was handed in.
     pub recorded_at_ms: i64,
     /// How it came in.
     pub kind: SaleKind,
     /// No flag is defined yet: 0.
     pub flags: u32,
-    /// The rule version that granted it.
-    pub rule: RuleId,
+    /// The rule version in force when it was made; `None`: none was, and it is a slip.
+    pub rule: Option<RuleId>,
     /// Units that remained in the window after it.
     pub remaining: u32,
     /// Units that the rule allowed in the window.
     pub limit: u32,
+    /// As answered, Unix milliseconds.
+    pub next_eligible_ms: Option<i64>,
+    /// What was sold; `None`: the program's first product.
+    pub product: Option<ProductId>,
+    /// The ground on which somebody else bought, if somebody did.
+    pub proxy_ground: Option<GroundId>,
+    /// Slips only: units above what was left in the window of the sale when it was recorded.
+    pub over_by: u32,
+    /// Slips only: why it would have been denied, but for the quantity.
+    pub irregularity: Option<DenialReason>,
     /// Attempts to undo it, oldest first; at most one succeeded.
     pub void_attempts: Vec<VoidAttempt>,
 }
@@ -62,20 +79,19 @@ impl Sale {
     /// When the sale was undone, Unix milliseconds.
     #[must_use]
     pub fn voided_at_ms(&self) -> Option<i64> {
-        self.void_attempts
-            .iter()
-            .find(|attempt| attempt.refused.is_none())
-            .map(|attempt| attempt.decided_at_ms)
+        let mut attempts = self.void_attempts.iter();
+        let undid = attempts.find(|attempt| attempt.refused.is_none())?;
+        Some(undid.decided_at_ms)
     }
 }
 
 /// An attempt to undo a sale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoidAttempt {
     /// Names the attempt.
     pub request_id: RequestId,
     /// Who tried.
-    pub site_code: SiteCode,
+    pub by: VoidBy,
     /// Why not; `None`: it undid the sale.
     pub refused: Option<VoidRefusal>,
     /// Units available after it, in the window of that time.
@@ -105,6 +121,10 @@ pub struct Denial {
     pub decided_at_ms: i64,
     /// The rule version that decided; `None`: none was in force.
     pub rule: Option<RuleId>,
+    /// What was asked for; `None`: the program's first product.
+    pub product: Option<ProductId>,
+    /// The ground on which somebody else would have bought, if somebody would.
+    pub proxy_ground: Option<GroundId>,
 }
 
 /// One site.
@@ -197,12 +217,47 @@ pub struct OutboxRow {
     pub program: ProgramId,
     /// The sale, also in the row of its void.
     pub request_id: RequestId,
+    /// Of what.
+    pub product: ProductId,
     /// Units.
     pub quantity: u32,
     /// What happened.
     pub kind: OutboxKind,
-    /// When, Unix milliseconds.
+    /// When it happened, Unix milliseconds.
     pub at_ms: i64,
+    /// When the sale was made, Unix milliseconds.
+    pub sold_at_ms: i64,
+    /// How the sale came in.
+    pub sale_kind: SaleKind,
+    /// Slips only: units above what was left.
+    pub over_by: u32,
+}
+
+impl OutboxRow {
+    /// That a sale was made.
+    pub(super) fn sold(sale: &Sale, program: &Program) -> Self {
+        Self {
+            site_code: sale.site.code,
+            program: program.id(),
+            request_id: sale.request_id,
+            product: sale.product.unwrap_or_else(|| program.first_product()),
+            quantity: sale.quantity,
+            kind: OutboxKind::Sold,
+            at_ms: sale.sold_at_ms,
+            sold_at_ms: sale.sold_at_ms,
+            sale_kind: sale.kind,
+            over_by: sale.over_by,
+        }
+    }
+
+    /// That a sale was undone at this instant, Unix milliseconds.
+    pub(super) fn voided(sale: &Sale, program: &Program, at_ms: i64) -> Self {
+        Self {
+            kind: OutboxKind::Voided,
+            at_ms,
+            ..Self::sold(sale, program)
+        }
+    }
 }
 
 /// What a shard knows of itself.
@@ -281,17 +336,23 @@ impl ShardFacts {
 /// Counted since the shard was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardTotals {
-    /// Granted sales.
+    /// Granted sales; slips are not among them.
     pub grants: u64,
     /// Units of them.
     pub units_granted: u64,
-    /// Sales undone.
+    /// Slips recorded.
+    pub slips: u64,
+    /// Units of them.
+    pub units_on_slips: u64,
+    /// Slips that exceeded what was left.
+    pub slips_over_quota: u64,
+    /// Sales and slips undone.
     pub voids: u64,
     /// Units of them.
     pub units_voided: u64,
-    /// Denials by number of [`DenialReason`]; index 0 stays 0.
-    pub denials: [u64; DenialReason::ALL.len() + 1],
-    /// Sales dropped from records after the retention time, undone ones included.
+    /// Denials by reason.
+    pub denials: ReasonCounts,
+    /// Sales and slips dropped from records after the retention time, undone ones included.
     pub grants_retired: u64,
     /// Units of them.
     pub units_retired: u64,

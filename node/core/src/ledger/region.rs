@@ -5,7 +5,7 @@ use std::fmt;
 use crate::limits;
 
 /// Province or metropolitan city; empty where it is not known.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Region {
     bytes: [u8; limits::REGION_BYTES_MAX],
     len: u8,

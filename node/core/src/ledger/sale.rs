@@ -1,18 +1,18 @@
 //! Decides sales.
 
-use std::num::NonZeroU32;
-
-use quorate_proto::ids::ProgramId;
+use quorate_proto::ids::{ProductId, ProgramId};
 
 use super::{
-    account::{Account, Assessment, Known},
+    account::{Account, Known},
     batch::Step,
-    calendar::Window,
+    calendar::Calendar,
     command::RecordSale,
     history,
-    outcome::{CommandError, CommandErrorKind, DenialReason, Outcome, RecordOutcome, Verdict},
-    program::Rule,
-    record::{Denial, OutboxKind, OutboxRow, Sale, SaleKind},
+    judge::{self, Asked, Bought, Judgement, Want},
+    outcome::{CommandError, CommandErrorKind, DenialReason, Outcome, RecordOutcome},
+    program::Program,
+    record::{Denial, Sale, SaleKind},
+    rule::Rule,
     state::{self, KnownProgram},
 };
 use crate::{error::CoreError, keys};
@@ -35,20 +35,51 @@ fn decide_and_record(
     command: &RecordSale,
     known: &mut KnownProgram,
 ) -> Result<Outcome, CoreError> {
+    let KnownProgram { program, calendar } = known;
+    let product = match listed_product(program, command.product) {
+        Ok(product) => product,
+        Err(error) => return Ok(error.into()),
+    };
     let key = keys::citizen(&command.citizen, &command.program);
     let mut account = state::load_account(&*step.overlay, &key, step.now_ms)?;
     if let Some(earlier) = account.known(command.request_id) {
-        return repeat(&account, command, known, earlier);
+        return repeat(&account, command, product, program, calendar, earlier);
     }
-    let decision = match decide(&account, known, command.quantity)? {
+    let asked = Asked {
+        claims: command.claims,
+        site_type: command.site.site_type,
+        site_suspended: command.site_suspended,
+        proxy: command.proxy,
+        quantity: command.quantity.get(),
+    };
+    let bought = account.bought();
+    let decision = match decide(&account, &bought, program, calendar, &asked)? {
         Ok(decision) => decision,
         Err(error) => return Ok(error.into()),
     };
+    step.tallies
+        .shadows(program, calendar, &asked, &bought, &decision)?;
     let verdict = match decision.result {
-        Ok(rule) => grant(step, command, known, &mut account, &decision, rule)?,
-        Err(reason) => deny(step, command, known, &mut account, &decision, reason)?,
+        Ok(rule) => {
+            let left = left_by_grant(&decision, rule, program, calendar, &asked, bought)?;
+            let sale = granted(command, product, &account, &decision, rule, left);
+            step.note_sale(&sale, program, calendar)?;
+            account.record.sales.push(sale);
+            let newest = account.record.sales.len() - 1;
+            history::grant_verdict(&account.record, newest, program, calendar)?
+        }
+        Err(reason) => {
+            let day = calendar.day(decision.decided_at_ms)?;
+            step.facts.totals.denials[reason.number() as usize] += 1;
+            step.tallies
+                .day(program.id(), day, &command.site)
+                .add_denial(reason);
+            account.add_denial(denied(command, product, &decision, reason));
+            let newest = account.record.denials.len() - 1;
+            history::denial_verdict(&account.record, newest, program, calendar)?
+        }
     };
-    step.store_account(key, account, &mut known.calendar)?;
+    step.store_account(key, account, program, calendar)?;
     Ok(Outcome::Record(RecordOutcome {
         verdict,
         repeated: false,
@@ -57,153 +88,175 @@ fn decide_and_record(
 
 /// A sale as it would be decided, before anything is recorded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decision {
-    pub(super) result: Result<Rule, DenialReason>,
-    /// The rule in force, if one is.
-    pub(super) rule: Option<Rule>,
-    /// Units available, this sale not taken off.
-    pub(super) remaining: u32,
+pub(super) struct Decision<'p> {
+    pub(super) result: Result<&'p Rule, DenialReason>,
+    /// By the rule in force.
+    pub(super) judged: Judgement<'p>,
+    /// Of a denial: when such a sale could be granted.
     pub(super) next_eligible_ms: Option<i64>,
-    pub(super) window: Option<Window>,
     pub(super) decided_at_ms: i64,
 }
 
-impl Decision {
-    pub(super) fn limit(&self) -> u32 {
-        self.rule.map_or(0, |rule| rule.limit)
-    }
-}
-
 /// Decides without recording. The inner error is the caller's: a quantity that no sale may have.
-pub(super) fn decide(
+pub(super) fn decide<'p>(
     account: &Account,
-    known: &mut KnownProgram,
-    quantity: NonZeroU32,
-) -> Result<Result<Decision, CommandError>, CoreError> {
-    let decided_at_ms = account.decision_ms();
-    let KnownProgram { program, calendar } = known;
-    let Some(found) = account.assess(program, calendar, decided_at_ms)? else {
-        return Ok(Ok(Decision {
-            result: Err(DenialReason::ProgramClosed),
-            rule: None,
-            remaining: 0,
-            next_eligible_ms: program.rules().first().map(|rule| rule.effective_from_ms),
-            window: None,
-            decided_at_ms,
-        }));
-    };
-    let Assessment { rule, window, .. } = found;
-    if quantity.get() > rule.sale_quantity_max {
-        return Ok(Err(CommandError::new(
-            CommandErrorKind::QuantityTooLarge,
-            format!("one sale holds at most {} units", rule.sale_quantity_max),
-        )));
-    }
+    bought: &[Bought],
+    program: &'p Program,
+    calendar: &mut Calendar,
+    asked: &Asked,
+) -> Result<Result<Decision<'p>, CommandError>, CoreError> {
+    let at_ms = account.decision_ms();
+    let judged = judge::judge(program, calendar, asked, bought, at_ms)?;
     let full_until_ms = account.full_until_ms();
-    let granted = quantity.get() <= found.remaining && full_until_ms.is_none();
-    // More than a whole window allows: waiting does not help, asking for less does.
-    let never = quantity.get() > rule.limit && found.remaining > 0;
+    let denied = match judged.denied {
+        Some(DenialReason::QuantityTooLarge) => {
+            return Ok(Err(quantity_too_large(judged.rule)));
+        }
+        None if full_until_ms.is_some() => Some(DenialReason::OverLimit),
+        denied => denied,
+    };
+    let result = match (denied, judged.rule) {
+        (None, Some(rule)) => Ok(rule),
+        (denied, _) => Err(denied.unwrap_or(DenialReason::ProgramClosed)),
+    };
+    let next_eligible_ms = if result.is_err() {
+        let from_ms = full_until_ms.unwrap_or(at_ms).max(at_ms);
+        let want = wanted(&judged, asked);
+        judge::first_eligible(program, calendar, asked, bought, want, from_ms)?
+    } else {
+        None
+    };
     Ok(Ok(Decision {
-        result: granted.then_some(rule).ok_or(DenialReason::OverLimit),
-        rule: Some(rule),
-        remaining: found.remaining,
-        next_eligible_ms: if granted || never {
-            None
-        } else {
-            Some(full_until_ms.unwrap_or(window.end_ms))
-        },
-        window: Some(window),
-        decided_at_ms,
+        result,
+        judged,
+        next_eligible_ms,
+        decided_at_ms: at_ms,
     }))
 }
 
-/// Records a grant: the sale, its outbox row, the totals. The answer is read back from the record, as a
-/// repeat will read it.
-fn grant(
-    step: &mut Step<'_, '_>,
+/// More than a whole window allows: waiting does not help unless a later rule allows it, asking for less does.
+pub(super) fn wanted(judged: &Judgement<'_>, asked: &Asked) -> Want {
+    let over_limit = judged.denied == Some(DenialReason::OverLimit);
+    if over_limit && asked.quantity > judged.limit && judged.remaining > 0 {
+        Want::All
+    } else {
+        Want::AsMuch
+    }
+}
+
+/// Units left after a grant, and, if there are none, when the next sale could be.
+pub(super) fn left_by_grant(
+    decision: &Decision<'_>,
+    rule: &Rule,
+    program: &Program,
+    calendar: &mut Calendar,
+    asked: &Asked,
+    mut bought: Vec<Bought>,
+) -> Result<(u32, Option<i64>), CoreError> {
+    let left = decision.judged.remaining - asked.quantity;
+    if left > 0 && !rule.single_visit {
+        return Ok((left, None));
+    }
+    let at_ms = decision.decided_at_ms;
+    bought.push(Bought {
+        sold_at_ms: at_ms,
+        quantity: asked.quantity,
+    });
+    let next = Asked {
+        quantity: 1,
+        ..*asked
+    };
+    let first = judge::first_eligible(program, calendar, &next, &bought, Want::AsMuch, at_ms)?;
+    Ok((0, first))
+}
+
+fn granted(
     command: &RecordSale,
-    known: &mut KnownProgram,
-    account: &mut Account,
-    decision: &Decision,
-    rule: Rule,
-) -> Result<Verdict, CoreError> {
-    let quantity = command.quantity.get();
-    account.record.sales.push(Sale {
+    product: Option<ProductId>,
+    account: &Account,
+    decision: &Decision<'_>,
+    rule: &Rule,
+    (remaining, next_eligible_ms): (u32, Option<i64>),
+) -> Sale {
+    Sale {
         request_id: command.request_id,
-        quantity,
+        quantity: command.quantity.get(),
         site: command.site,
         sold_at_ms: decision.decided_at_ms,
         recorded_at_ms: account.sale_stamp_ms(decision.decided_at_ms),
         kind: SaleKind::Online,
         flags: 0,
-        rule: rule.id,
-        remaining: decision.remaining - quantity,
-        limit: rule.limit,
+        rule: Some(rule.id),
+        remaining,
+        limit: decision.judged.limit,
+        next_eligible_ms,
+        product,
+        proxy_ground: command.proxy.map(|proxy| proxy.ground),
+        over_by: 0,
+        irregularity: None,
         void_attempts: Vec::new(),
-    });
-    step.facts.totals.grants += 1;
-    step.facts.totals.units_granted += u64::from(quantity);
-    let row = OutboxRow {
-        site_code: command.site.code,
-        program: command.program,
-        request_id: command.request_id,
-        quantity,
-        kind: OutboxKind::Sold,
-        at_ms: decision.decided_at_ms,
-    };
-    state::append_outbox(step.overlay, step.shard, &mut step.facts, &row);
-    let newest = account.record.sales.len() - 1;
-    history::grant_verdict(&account.record, newest, &known.program, &mut known.calendar)
+    }
 }
 
-/// Records a denial, so that a repeat repeats it. The oldest is dropped when there are too many.
-fn deny(
-    step: &mut Step<'_, '_>,
+fn denied(
     command: &RecordSale,
-    known: &mut KnownProgram,
-    account: &mut Account,
-    decision: &Decision,
+    product: Option<ProductId>,
+    decision: &Decision<'_>,
     reason: DenialReason,
-) -> Result<Verdict, CoreError> {
-    account.add_denial(Denial {
+) -> Denial {
+    Denial {
         request_id: command.request_id,
         quantity: command.quantity.get(),
         site_code: command.site.code,
         reason,
-        remaining: decision.remaining,
-        limit: decision.limit(),
+        remaining: decision.judged.remaining,
+        limit: decision.judged.limit,
         next_eligible_ms: decision.next_eligible_ms,
         decided_at_ms: decision.decided_at_ms,
-        rule: decision.rule.map(|rule| rule.id),
-    });
-    step.facts.totals.denials[reason.number() as usize] += 1;
-    let newest = account.record.denials.len() - 1;
-    history::denial_verdict(&account.record, newest, &known.program, &mut known.calendar)
+        rule: decision.judged.rule.map(|rule| rule.id),
+        product,
+        proxy_ground: command.proxy.map(|proxy| proxy.ground),
+    }
 }
 
 /// The answer given before, if it was given to the same content.
 fn repeat(
     account: &Account,
     command: &RecordSale,
-    known: &mut KnownProgram,
+    product: Option<ProductId>,
+    program: &Program,
+    calendar: &mut Calendar,
     earlier: Known,
 ) -> Result<Outcome, CoreError> {
-    let asked = (command.quantity.get(), command.site.code);
-    let KnownProgram { program, calendar } = known;
+    let ground = command.proxy.map(|proxy| proxy.ground);
+    let asked = (command.quantity.get(), command.site.code, product, ground);
+    let record = &account.record;
     let verdict = match earlier {
         Known::Sale { index } => {
-            let sale = &account.record.sales[index];
-            if (sale.quantity, sale.site.code) != asked {
+            let sale = &record.sales[index];
+            if (
+                sale.quantity,
+                sale.site.code,
+                sale.product,
+                sale.proxy_ground,
+            ) != asked
+            {
                 return Ok(conflict("another sale").into());
             }
-            history::grant_verdict(&account.record, index, program, calendar)?
+            history::grant_verdict(record, index, program, calendar)?
         }
         Known::Denial { index } => {
-            let denial = &account.record.denials[index];
-            if (denial.quantity, denial.site_code) != asked {
+            let denial = &record.denials[index];
+            let content = (
+                denial.quantity,
+                denial.site_code,
+                denial.product,
+                denial.proxy_ground,
+            );
+            if content != asked {
                 return Ok(conflict("another sale").into());
             }
-            history::denial_verdict(&account.record, index, program, calendar)?
+            history::denial_verdict(record, index, program, calendar)?
         }
         Known::Void { .. } => return Ok(conflict("a void").into()),
     };
@@ -211,6 +264,28 @@ fn repeat(
         verdict,
         repeated: true,
     }))
+}
+
+/// A product as it is recorded: the first one is never named, so that naming it or not is the same.
+pub(super) fn listed_product(
+    program: &Program,
+    product: Option<ProductId>,
+) -> Result<Option<ProductId>, CommandError> {
+    match product {
+        Some(id) if !program.has_product(id) => Err(CommandError::new(
+            CommandErrorKind::UnknownProduct,
+            format!("program \"{}\" has no product \"{id}\"", program.id()),
+        )),
+        product => Ok(product.filter(|id| *id != program.first_product())),
+    }
+}
+
+fn quantity_too_large(rule: Option<&Rule>) -> CommandError {
+    let most = rule.map_or(0, |rule| rule.sale_quantity_max);
+    CommandError::new(
+        CommandErrorKind::QuantityTooLarge,
+        format!("one sale holds at most {most} units"),
+    )
 }
 
 /// A request id that was used for something else.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use quorate_proto::ids::{ProductId, ProgramId, ShardId, SiteKey};
+use jiff::{ToSpan as _, civil::Date};
+use quorate_proto::ids::{ProductId, ProgramId, RuleId, ShardId, SiteCode, SiteKey};
 
 use super::{
     account::Account,
     calendar::Calendar,
+    counts::{DayCounts, DayKey, RetiredUnits, ShadowCounts},
     program::Program,
     record::{CitizenRecord, OutboxRow, ShardFacts, SiteRecord},
     stock::{StockJournal, StockRecord},
@@ -14,7 +16,7 @@ use super::{
 use crate::{
     codec::{self, DecodeError},
     error::CoreError,
-    keys,
+    keys, limits,
     view::{Overlay, View, ViewError},
 };
 
@@ -207,6 +209,90 @@ pub(super) fn visit_rows(
         Some(error) => Err(error),
         None => Ok(scanned?),
     }
+}
+
+/// Adds to the counts of a day; says whether they are its first.
+pub(super) fn add_day_counts(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    program: &ProgramId,
+    day: &DayKey,
+    more: &DayCounts,
+) -> Result<bool, CoreError> {
+    let key = keys::day_counts(shard, program, day);
+    let stored = read_at(&*overlay, &key, |bytes| codec::decode_day_counts(&bytes))?;
+    let is_new = stored.is_none();
+    let mut counts = stored.unwrap_or_default();
+    counts.add(more);
+    overlay.put(key, codec::encode_day_counts(&counts));
+    Ok(is_new)
+}
+
+/// Drops the counts of days that lie too far before this one, given as yyyymmdd.
+pub(super) fn drop_old_days(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    program: &ProgramId,
+    date: u32,
+) -> Result<(), CoreError> {
+    let Some(kept_from) = days_before(date, limits::DAY_COUNTS_KEPT_DAYS) else {
+        return Ok(());
+    };
+    let (first, end) = keys::day_counts_between(shard, program, 0, kept_from - 1);
+    let mut old = Vec::new();
+    overlay.scan(&first, &end, &mut |key, _| {
+        old.push(key.to_vec());
+        Ok(())
+    })?;
+    for key in old {
+        overlay.delete(key);
+    }
+    Ok(())
+}
+
+/// A date and its predecessor by so many days, as yyyymmdd; `None` outside the calendar.
+fn days_before(date: u32, days: i64) -> Option<u32> {
+    let part = |divisor: u32, modulus: u32| (date / divisor) % modulus;
+    let date = Date::new(
+        i16::try_from(date / 10_000).ok()?,
+        i8::try_from(part(100, 100)).ok()?,
+        i8::try_from(part(1, 100)).ok()?,
+    );
+    let earlier = date.ok()?.checked_sub(days.days()).ok()?;
+    let number = |part: i8| u32::from(part.unsigned_abs());
+    let year = u32::try_from(earlier.year()).ok()?;
+    Some(year * 10_000 + number(earlier.month()) * 100 + number(earlier.day()))
+}
+
+pub(super) fn add_shadow_counts(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    program: &ProgramId,
+    rule: &RuleId,
+    more: &ShadowCounts,
+) -> Result<(), CoreError> {
+    let key = keys::shadow_counts(shard, program, rule);
+    let stored = read_at(&*overlay, &key, |bytes| codec::decode_shadow_counts(&bytes))?;
+    let mut counts = stored.unwrap_or_default();
+    counts.add(more);
+    overlay.put(key, codec::encode_shadow_counts(&counts));
+    Ok(())
+}
+
+pub(super) fn add_retired_units(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    site: &SiteCode,
+    product: &ProductId,
+    more: RetiredUnits,
+) -> Result<(), CoreError> {
+    let key = keys::retired_units(shard, site, product);
+    let stored = read_at(&*overlay, &key, |bytes| codec::decode_retired_units(&bytes))?;
+    let mut units = stored.unwrap_or_default();
+    units.sold += more.sold;
+    units.voided += more.voided;
+    overlay.put(key, codec::encode_retired_units(&units));
+    Ok(())
 }
 
 fn read<T>(

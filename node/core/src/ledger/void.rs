@@ -3,10 +3,12 @@
 use super::{
     account::{Account, Known},
     batch::Step,
-    command::VoidSale,
+    calendar::Calendar,
+    command::{VoidBy, VoidSale},
     outcome::{Outcome, VoidOutcome, VoidRefusal},
-    record::{OutboxKind, OutboxRow, Sale, VoidAttempt},
+    record::{Sale, VoidAttempt},
     sale::{conflict, unknown_program},
+    slip::remaining_at,
     state::{self, KnownProgram},
 };
 use crate::{error::CoreError, keys, limits};
@@ -31,6 +33,7 @@ fn decide_and_record(
     command: &VoidSale,
     known: &mut KnownProgram,
 ) -> Result<Outcome, CoreError> {
+    let KnownProgram { program, calendar } = known;
     let key = keys::citizen(&command.citizen, &command.program);
     let mut account = state::load_account(&*step.overlay, &key, step.now_ms)?;
     if let Some(earlier) = account.known(command.request_id) {
@@ -41,33 +44,33 @@ fn decide_and_record(
         return Ok(Outcome::Void(VoidOutcome {
             refused: Some(VoidRefusal::SaleNotFound),
             quantity: 0,
-            remaining: remaining_at(&account, known, at_ms)?,
+            remaining: remaining_at(&account, program, calendar, command.claims, at_ms)?,
             decided_at_ms: at_ms,
             repeated: false,
         }));
     };
 
-    let refused = refusal(&account.record.sales[index], command, known, at_ms)?;
+    let refused = refusal(&account.record.sales[index], &command.by, calendar, at_ms)?;
     let attempts = &mut account.record.sales[index].void_attempts;
     make_room(attempts);
     attempts.push(VoidAttempt {
         request_id: command.request_id,
-        site_code: command.site_code,
+        by: command.by.clone(),
         refused,
         remaining: 0,
         decided_at_ms: at_ms,
     });
     // Only now is what the void gives back part of what remains.
-    let remaining = remaining_at(&account, known, at_ms)?;
+    let remaining = remaining_at(&account, program, calendar, command.claims, at_ms)?;
     let sale = &mut account.record.sales[index];
     if let Some(attempt) = sale.void_attempts.last_mut() {
         attempt.remaining = remaining;
     }
     let quantity = if refused.is_none() { sale.quantity } else { 0 };
     if refused.is_none() {
-        note_void(step, command, quantity, at_ms);
+        step.note_void(sale, program, calendar, at_ms)?;
     }
-    step.store_account(key, account, &mut known.calendar)?;
+    step.store_account(key, account, program, calendar)?;
     Ok(Outcome::Void(VoidOutcome {
         refused,
         quantity,
@@ -77,36 +80,26 @@ fn decide_and_record(
     }))
 }
 
+/// An administrator may undo a sale of any site, on any day.
 fn refusal(
     sale: &Sale,
-    command: &VoidSale,
-    known: &KnownProgram,
+    by: &VoidBy,
+    calendar: &mut Calendar,
     at_ms: i64,
 ) -> Result<Option<VoidRefusal>, CoreError> {
-    Ok(if sale.site.code != command.site_code {
+    let (other_site, on_its_day_only) = match by {
+        VoidBy::Site(code) => (sale.site.code != *code, true),
+        VoidBy::Administrator(_) => (false, false),
+    };
+    Ok(if other_site {
         Some(VoidRefusal::OtherSite)
     } else if sale.voided_at_ms().is_some() {
         Some(VoidRefusal::AlreadyVoided)
-    } else if !known.calendar.same_day(sale.sold_at_ms, at_ms)? {
+    } else if on_its_day_only && !calendar.same_day(sale.sold_at_ms, at_ms)? {
         Some(VoidRefusal::TooLate)
     } else {
         None
     })
-}
-
-/// Counts the void and tells the site's shard.
-fn note_void(step: &mut Step<'_, '_>, command: &VoidSale, quantity: u32, at_ms: i64) {
-    step.facts.totals.voids += 1;
-    step.facts.totals.units_voided += u64::from(quantity);
-    let row = OutboxRow {
-        site_code: command.site_code,
-        program: command.program,
-        request_id: command.sale_request_id,
-        quantity,
-        kind: OutboxKind::Voided,
-        at_ms,
-    };
-    state::append_outbox(step.overlay, step.shard, &mut step.facts, &row);
 }
 
 /// Drops the oldest refused attempt when there are too many; never the one that undid the sale.
@@ -118,11 +111,6 @@ fn make_room(attempts: &mut Vec<VoidAttempt>) {
     }
 }
 
-fn remaining_at(account: &Account, known: &mut KnownProgram, at_ms: i64) -> Result<u32, CoreError> {
-    let found = account.assess(&known.program, &mut known.calendar, at_ms)?;
-    Ok(found.map_or(0, |found| found.remaining))
-}
-
 /// The answer given before, if it was given to the same content.
 fn repeat(account: &Account, command: &VoidSale, earlier: Known) -> Outcome {
     let Known::Void { sale, attempt } = earlier else {
@@ -130,7 +118,7 @@ fn repeat(account: &Account, command: &VoidSale, earlier: Known) -> Outcome {
     };
     let sale = &account.record.sales[sale];
     let attempt = &sale.void_attempts[attempt];
-    if sale.request_id != command.sale_request_id || attempt.site_code != command.site_code {
+    if sale.request_id != command.sale_request_id || attempt.by != command.by {
         return conflict("another void").into();
     }
     Outcome::Void(VoidOutcome {

@@ -58,28 +58,50 @@ impl Beneficiary {
     }
 }
 
+/// What an ID says of its holder, as far as rules ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claims {
+    /// Full year; `None`: the ID does not say.
+    pub(crate) birth_year: Option<u16>,
+    /// The last digit of the ID; `None`: it has none.
+    pub(crate) id_digit: Option<u8>,
+}
+
+/// Somebody buys for the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proxy {
+    pub(crate) ground: GroundId,
+    /// `None`: the buyer's ID was not given.
+    pub(crate) buyer: Option<Claims>,
+}
+
+/// What is asked for, by whom, where.
+pub(crate) struct Purchase {
+    pub(crate) beneficiary: Beneficiary,
+    pub(crate) claims: Claims,
+    /// `None`: the program's first product.
+    pub(crate) product: Option<ProductId>,
+    pub(crate) quantity: u32,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) session: Session,
+}
+
 /// Decide and record a sale.
 pub(crate) struct Record {
     pub(crate) request_id: RequestId,
-    pub(crate) beneficiary: Beneficiary,
-    pub(crate) birth_year: u16,
-    pub(crate) quantity: u32,
-    pub(crate) session: Session,
+    pub(crate) purchase: Purchase,
 }
 
 /// Decide and record nothing.
 pub(crate) struct Check {
-    pub(crate) beneficiary: Beneficiary,
-    pub(crate) birth_year: u16,
-    pub(crate) quantity: u32,
-    pub(crate) session: Session,
+    pub(crate) purchase: Purchase,
 }
 
 /// Record a sale that was made on paper.
 pub(crate) struct RecordSlip {
     pub(crate) request_id: RequestId,
     pub(crate) beneficiary: Beneficiary,
-    pub(crate) birth_year: u16,
+    pub(crate) claims: Claims,
     pub(crate) quantity: u32,
     /// `None`: the program's first.
     pub(crate) product: Option<ProductId>,
@@ -96,6 +118,7 @@ pub(crate) struct RecordSlip {
 pub(crate) struct Void {
     pub(crate) request_id: RequestId,
     pub(crate) beneficiary: Beneficiary,
+    pub(crate) claims: Claims,
     pub(crate) sale_request_id: RequestId,
     pub(crate) site: SiteCode,
 }

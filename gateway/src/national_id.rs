@@ -2,62 +2,116 @@
 //!
 //! [`NationalId`] is the only type that holds an ID. Invariants: it cannot be printed, copied or
 //! serialized; its memory is overwritten when it is dropped, and so is the text it was read from; no
-//! error of this module repeats any part of what was read. Deliberately absent: storing, comparing or
-//! returning an ID. What leaves this module is a [`CitizenKey`], a birth year and a warning.
+//! error of this module repeats any part of what was read. A scheme is a plug: one module that reads its
+//! shape and says what rules may ask of it. Deliberately absent: storing, comparing or returning an ID. What
+//! leaves this module is a [`CitizenKey`], [`Claims`] and a warning.
+
+mod korea;
+mod taiwan;
+mod voucher;
 
 use hmac::Mac as _;
-use jiff::civil::Date;
 use quorate_proto::ids::CitizenKey;
 use zeroize::Zeroizing;
 
-use crate::mac::{self, KeyedMac};
+use crate::{
+    mac::{self, KeyedMac},
+    model::Claims,
+};
 
-/// The Korean resident registration number.
-pub(crate) const SCHEME_KR_RRN: &str = "KR-RRN";
+/// Longest ID of any scheme in its canonical form, bytes.
+const BYTES_MAX: usize = 32;
 
-/// Digits of a Korean number, the hyphen not counted.
-const DIGITS: usize = 13;
+/// The kinds of IDs that are known here. None of the names begins another, so that a name and an ID run
+/// together to the same bytes for one pair only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// The Korean resident registration number.
+    KrRrn,
+    /// The Taiwanese national identification number.
+    TwNid,
+    /// A voucher of a household: whoever holds it buys.
+    Voucher,
+}
 
-/// Weights of the first twelve digits in the check sum.
-const WEIGHTS: [u32; DIGITS - 1] = [2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5];
+impl Scheme {
+    const ALL: [Scheme; 3] = [Scheme::KrRrn, Scheme::TwNid, Scheme::Voucher];
 
-/// Korea's clock, hours ahead of UTC; without daylight saving since 1988.
-const KOREA_UTC_OFFSET_HOURS: i8 = 9;
+    const fn name(self) -> &'static str {
+        match self {
+            Scheme::KrRrn => "KR-RRN",
+            Scheme::TwNid => "TW-NID",
+            Scheme::Voucher => "VOUCHER",
+        }
+    }
+}
 
-/// A well-formed national ID: 13 digits whose first seven name a day that has come.
+/// A well-formed national ID.
 pub(crate) struct NationalId {
-    digits: Zeroizing<[u8; DIGITS]>,
-    birth_year: u16,
+    scheme: Scheme,
+    canonical: Canonical,
+    claims: Claims,
     checksum_matches: bool,
 }
 
-/// What is wrong with an ID. The field at fault is `citizen.scheme` for [`NationalIdError::Scheme`] and
-/// `citizen.number` for all others. Every digit is a valid seventh digit, so there is no such fault.
+/// An ID in the one form in which it is hashed.
+struct Canonical {
+    bytes: Zeroizing<[u8; BYTES_MAX]>,
+    len: usize,
+}
+
+impl Canonical {
+    /// Takes the characters one by one; what does not fit is left out, and no scheme has as much.
+    fn of(characters: impl Iterator<Item = u8>) -> Canonical {
+        let mut canonical = Canonical {
+            bytes: Zeroizing::new([0; BYTES_MAX]),
+            len: 0,
+        };
+        for (place, character) in canonical.bytes.iter_mut().zip(characters) {
+            *place = character;
+            canonical.len += 1;
+        }
+        canonical
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// What is wrong with an ID. The field at fault is the scheme for [`NationalIdError::Scheme`] and the number
+/// for all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NationalIdError {
     /// The scheme is none that this gateway knows.
-    #[error("the ID scheme is not known; \"KR-RRN\" is")]
+    #[error("the ID scheme is not known; \"KR-RRN\", \"TW-NID\" and \"VOUCHER\" are")]
     Scheme,
     /// Not 13 characters, or 14 with the hyphen.
     #[error("the number must have 13 digits, with or without a hyphen after the sixth")]
-    Length,
+    KoreanLength,
     /// A character is not a digit, or the hyphen is elsewhere.
     #[error("the number may hold digits only, and a hyphen after the sixth")]
-    Character,
+    KoreanCharacter,
     /// No calendar has this day.
     #[error("the number's first seven digits name an impossible date of birth")]
     ImpossibleDate,
     /// The day of birth has not come yet in Korea.
     #[error("the number's first seven digits name a date of birth in the future")]
     FutureDate,
+    /// Another shape.
+    #[error("the number must be one letter and nine digits")]
+    TaiwaneseShape,
+    /// Another shape.
+    #[error("a voucher must have 6 to 32 letters and digits")]
+    VoucherShape,
 }
 
 impl NationalIdError {
-    /// The request's field at fault.
+    /// The field of an ID's message that is at fault.
     pub(crate) fn field(self) -> &'static str {
         match self {
-            NationalIdError::Scheme => "citizen.scheme",
-            _ => "citizen.number",
+            NationalIdError::Scheme => "scheme",
+            _ => "number",
         }
     }
 }
@@ -72,84 +126,25 @@ impl NationalId {
         number: Zeroizing<String>,
         now_unix_ms: i64,
     ) -> Result<NationalId, NationalIdError> {
-        if scheme == SCHEME_KR_RRN {
-            parse_korean(number.as_bytes(), now_unix_ms)
-        } else {
-            Err(NationalIdError::Scheme)
+        let known = Scheme::ALL.into_iter().find(|known| known.name() == scheme);
+        match known.ok_or(NationalIdError::Scheme)? {
+            Scheme::KrRrn => korea::parse(number.as_bytes(), now_unix_ms),
+            Scheme::TwNid => taiwan::parse(number.as_bytes()),
+            Scheme::Voucher => voucher::parse(number.as_bytes()),
         }
     }
 
-    /// The full year of birth, by which rules rotate and limit.
-    pub(crate) fn birth_year(&self) -> u16 {
-        self.birth_year
+    /// What rules may ask of the holder.
+    pub(crate) fn claims(&self) -> Claims {
+        self.claims
     }
 
-    /// Whether the check digit is right. A mismatch is a reason to read the card again and never one to
-    /// refuse: numbers issued since October 2020 carry no check digit, and nothing tells them apart.
+    /// Whether the check digit is right, where the scheme has one. A mismatch is a reason to read the card
+    /// again and never one to refuse: Korean numbers issued since October 2020 carry no check digit, and
+    /// nothing tells them apart.
     pub(crate) fn checksum_matches(&self) -> bool {
         self.checksum_matches
     }
-}
-
-fn parse_korean(text: &[u8], now_unix_ms: i64) -> Result<NationalId, NationalIdError> {
-    let digits = read_digits(text)?;
-    let birth = birth_date(&digits)?;
-    if birth > korean_date(now_unix_ms) {
-        return Err(NationalIdError::FutureDate);
-    }
-    let checksum_matches = digits[DIGITS - 1] == check_digit(&digits);
-    Ok(NationalId {
-        digits,
-        // A date of birth lies between 1800 and today.
-        birth_year: u16::try_from(birth.year()).map_err(|_| NationalIdError::ImpossibleDate)?,
-        checksum_matches,
-    })
-}
-
-/// The digits as numbers 0 to 9.
-fn read_digits(text: &[u8]) -> Result<Zeroizing<[u8; DIGITS]>, NationalIdError> {
-    let (first, rest) = match text.len() {
-        13 => text.split_at(6),
-        14 if text[6] == b'-' => (&text[..6], &text[7..]),
-        14 => return Err(NationalIdError::Character),
-        _ => return Err(NationalIdError::Length),
-    };
-    let mut digits = Zeroizing::new([0; DIGITS]);
-    for (digit, byte) in digits.iter_mut().zip(first.iter().chain(rest)) {
-        if !byte.is_ascii_digit() {
-            return Err(NationalIdError::Character);
-        }
-        *digit = byte - b'0';
-    }
-    Ok(digits)
-}
-
-/// The century comes from the seventh digit, never from the year's two.
-fn birth_date(digits: &[u8; DIGITS]) -> Result<Date, NationalIdError> {
-    let century = match digits[6] {
-        9 | 0 => 1800,
-        1 | 2 | 5 | 6 => 1900,
-        _ => 2000,
-    };
-    let pair = |at: usize| (digits[at] * 10 + digits[at + 1]) as i8;
-    Date::new(century + i16::from(pair(0)), pair(2), pair(4))
-        .map_err(|_| NationalIdError::ImpossibleDate)
-}
-
-fn korean_date(unix_ms: i64) -> Date {
-    let now = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    jiff::tz::Offset::constant(KOREA_UTC_OFFSET_HOURS)
-        .to_datetime(now)
-        .date()
-}
-
-fn check_digit(digits: &[u8; DIGITS]) -> u8 {
-    let sum: u32 = digits
-        .iter()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| u32::from(*digit) * weight)
-        .sum();
-    ((11 - sum % 11) % 10) as u8
 }
 
 /// Turns IDs into keys: the one thing that only a gateway can do, because only it holds the pepper.
@@ -165,17 +160,12 @@ impl CitizenHasher {
         }
     }
 
-    /// The first 16 bytes of `HMAC-SHA256(pepper, "KR-RRN" ‖ number)`: the scheme's ASCII name, then the
-    /// 13 ASCII digits without the hyphen. Nothing stands between the two: no scheme ends in a digit, so
-    /// no two pairs of scheme and number run together to the same bytes.
+    /// The first 16 bytes of `HMAC-SHA256(pepper, scheme ‖ ID)`: the scheme's ASCII name, then the ID's ASCII
+    /// characters without hyphen, letters in upper case.
     pub(crate) fn key(&self, id: &NationalId) -> CitizenKey {
-        let mut text = Zeroizing::new([0; DIGITS]);
-        for (character, digit) in text.iter_mut().zip(id.digits.iter()) {
-            *character = digit + b'0';
-        }
         let mut mac = self.keyed.clone();
-        mac.update(SCHEME_KR_RRN.as_bytes());
-        mac.update(&*text);
+        mac.update(id.scheme.name().as_bytes());
+        mac.update(id.canonical.as_bytes());
         let mut key = [0; 16];
         key.copy_from_slice(&mac.finalize().into_bytes()[..16]);
         CitizenKey::new(key)
@@ -210,112 +200,44 @@ mod tests {
 
     use super::*;
 
-    /// 2020-03-15 12:00 in Korea.
-    const NOW: i64 = 1_584_241_200_000;
-
-    fn parse(number: &str) -> Result<NationalId, NationalIdError> {
-        NationalId::parse(SCHEME_KR_RRN, number.to_owned().into(), NOW)
-    }
-
-    /// The number with the right check digit appended to these twelve.
-    fn with_check(twelve: &str) -> String {
-        let digits = read_digits(format!("{twelve}0").as_bytes()).unwrap();
-        format!("{twelve}{}", check_digit(&digits))
+    fn parse(scheme: &str, number: &str) -> Result<NationalId, NationalIdError> {
+        NationalId::parse(scheme, number.to_owned().into(), 1_584_241_200_000)
     }
 
     #[test]
-    fn the_seventh_digit_decides_the_century() {
-        for (seventh, year) in [
-            (0, 1899),
-            (9, 1899),
-            (1, 1999),
-            (2, 1999),
-            (5, 1999),
-            (6, 1999),
-        ] {
-            let number = with_check(&format!("990101{seventh}00000"));
-            assert_eq!(parse(&number).ok().unwrap().birth_year(), year, "{seventh}");
-        }
-        for seventh in [3, 4, 7, 8] {
-            let number = with_check(&format!("190101{seventh}00000"));
-            assert_eq!(parse(&number).ok().unwrap().birth_year(), 2019);
+    fn an_unknown_scheme_is_named() {
+        let foreign = parse("JP-MYNUMBER", "900101-1000000");
+        assert_eq!(foreign.err(), Some(NationalIdError::Scheme));
+        assert_eq!(NationalIdError::Scheme.field(), "scheme");
+        assert_eq!(NationalIdError::FutureDate.field(), "number");
+        for scheme in Scheme::ALL {
+            let message = NationalIdError::Scheme.to_string();
+            assert!(message.contains(scheme.name()), "{message}");
+            let begins = |other: &Scheme| other.name().starts_with(scheme.name());
+            assert_eq!(Scheme::ALL.iter().filter(|other| begins(other)).count(), 1);
         }
     }
 
     #[test]
-    fn faults_are_named_and_never_echoed() {
-        use NationalIdError as E;
-        let cases = [
-            ("", E::Length),
-            ("900101100000", E::Length),
-            ("90010110000000", E::Character),
-            ("900101-10000000", E::Length),
-            ("9001011-000000", E::Character),
-            ("900101-100000x", E::Character),
-            ("90010１1000000", E::Length),
-            ("901301-1000000", E::ImpossibleDate),
-            ("900230-1000000", E::ImpossibleDate),
-            ("900100-1000000", E::ImpossibleDate),
-            ("190229-3000000", E::ImpossibleDate),
-            ("000229-1000000", E::ImpossibleDate),
-            ("200316-3000000", E::FutureDate),
-            ("990101-3000000", E::FutureDate),
-        ];
-        for (number, fault) in cases {
-            assert_eq!(parse(number).err(), Some(fault), "{number:?}");
+    fn the_key_depends_on_pepper_scheme_and_id_and_on_nothing_else() {
+        let key = |pepper, scheme, number| {
+            CitizenHasher::new(&[pepper; 32]).key(&parse(scheme, number).ok().unwrap())
+        };
+        let one = key(7, "KR-RRN", "9001011234568");
+        assert_eq!(one, key(7, "KR-RRN", "900101-1234568"));
+        assert_ne!(one, key(7, "KR-RRN", "900101-1234567"));
+        assert_ne!(one, key(8, "KR-RRN", "900101-1234568"));
+        let voucher = key(7, "VOUCHER", "A123456789");
+        assert_eq!(voucher, key(7, "VOUCHER", "a123456789"));
+        assert_ne!(voucher, key(7, "TW-NID", "A123456789"));
+
+        for (scheme, number) in [("KR-RRN", "9001011234568"), ("TW-NID", "A123456789")] {
+            let mut mac = mac::keyed(&[7; 32]);
+            mac.update(format!("{scheme}{number}").as_bytes());
+            assert_eq!(
+                key(7, scheme, number).get()[..],
+                mac.finalize().into_bytes()[..16]
+            );
         }
-        assert!(parse("000229-3000000").is_ok(), "2000 was a leap year");
-        assert!(parse("200315-3000000").is_ok(), "born on the day itself");
-
-        let foreign = NationalId::parse(
-            "JP-MYNUMBER",
-            Zeroizing::new("900101-1000000".to_owned()),
-            NOW,
-        );
-        assert_eq!(foreign.err(), Some(E::Scheme));
-        assert_eq!(E::Scheme.field(), "citizen.scheme");
-        assert_eq!(E::FutureDate.field(), "citizen.number");
-    }
-
-    #[test]
-    fn today_is_koreas_today() {
-        // 2020-03-15 23:59:59 and 24:00 in Korea are 14:59:59 and 15:00 UTC.
-        let midnight = 1_584_284_400_000;
-        let born_on_the_16th = || Zeroizing::new("200316-3000000".to_owned());
-        let before = NationalId::parse(SCHEME_KR_RRN, born_on_the_16th(), midnight - 1);
-        assert_eq!(before.err(), Some(NationalIdError::FutureDate));
-        assert!(NationalId::parse(SCHEME_KR_RRN, born_on_the_16th(), midnight).is_ok());
-    }
-
-    #[test]
-    fn a_wrong_check_digit_is_a_warning() {
-        let right = with_check("900101100000");
-        assert!(parse(&right).ok().unwrap().checksum_matches());
-        let last = right.as_bytes()[12] - b'0';
-        for wrong in (0..10).filter(|digit| *digit != last) {
-            let id = parse(&format!("900101100000{wrong}")).ok().unwrap();
-            assert!(!id.checksum_matches());
-        }
-    }
-
-    #[test]
-    fn the_check_digit_follows_the_published_formula() {
-        // Worked by hand: 2·9+3·0+4·0+5·1+6·0+7·1+8·1+9·2+2·3+3·4+4·5+5·6 = 124; (11 - 124 % 11) % 10 = 8.
-        let digits = [9, 0, 0, 1, 0, 1, 1, 2, 3, 4, 5, 6, 0];
-        assert_eq!(check_digit(&digits), 8);
-    }
-
-    #[test]
-    fn the_key_depends_on_pepper_and_digits_and_not_on_the_hyphen() {
-        let hasher = CitizenHasher::new(&[7; 32]);
-        let key = |hasher: &CitizenHasher, number: &str| hasher.key(&parse(number).ok().unwrap());
-        let one = key(&hasher, "9001011234568");
-        assert_eq!(one, key(&hasher, "900101-1234568"));
-        assert_ne!(one, key(&hasher, "900101-1234567"));
-        assert_ne!(one, key(&CitizenHasher::new(&[8; 32]), "900101-1234568"));
-
-        let mut mac = mac::keyed(&[7; 32]);
-        mac.update(b"KR-RRN9001011234568");
-        assert_eq!(one.get()[..], mac.finalize().into_bytes()[..16]);
     }
 }

@@ -6,7 +6,7 @@ mod stock;
 
 use bytes::Bytes;
 use quorate_proto::{
-    ids::{CitizenKey, Epoch, RequestId},
+    ids::{CitizenKey, Epoch, ProductId, RequestId},
     internal::{self, query, query_reply, shard_command},
     storage::{self, command, outcome},
 };
@@ -14,8 +14,8 @@ use quorate_proto::{
 use super::decode::{self, BadAnswer, Wire};
 use crate::{
     model::{
-        Check, Checkpoint, DevicePut, FindDevice, FoundDevice, List, PutDevice, PutSites, Record,
-        Recorded, Sale, Site, SitesPut, Verdict, Void, Voided,
+        Check, Checkpoint, Claims, DevicePut, FindDevice, FoundDevice, List, Proxy, Purchase,
+        PutDevice, PutSites, Record, Recorded, Sale, Site, SitesPut, Verdict, Void, Voided,
     },
     session::Session,
 };
@@ -68,26 +68,48 @@ pub(super) fn sale_site(session: &Session) -> Option<storage::SaleSite> {
     })
 }
 
+pub(super) fn claims(claims: &Claims) -> storage::Claims {
+    storage::Claims {
+        birth_year: claims.birth_year.map_or(0, u32::from),
+        id_digit: claims.id_digit.map(u32::from),
+    }
+}
+
+fn proxy(proxy: &Proxy) -> storage::Proxy {
+    storage::Proxy {
+        ground: proxy.ground.as_str().to_owned(),
+        buyer: proxy.buyer.as_ref().map(claims),
+    }
+}
+
+/// Empty: the program's first product.
+fn product(product: Option<ProductId>) -> String {
+    product.map_or_else(String::new, |product| product.to_string())
+}
+
+fn purchase_bytes(purchase: &Purchase) -> usize {
+    SMALL_BYTES + purchase.session.region.len()
+}
+
 impl Operation for Record {
     type Answer = Recorded;
     const WRITES: bool = true;
 
     fn bytes(&self) -> usize {
-        SMALL_BYTES + self.session.region.len()
+        purchase_bytes(&self.purchase)
     }
 
     fn encode(&self, epoch: Epoch) -> shard_command::Body {
+        let purchase = &self.purchase;
         let sale = storage::RecordSale {
             request_id: request_id(&self.request_id),
-            citizen: citizen(&self.beneficiary.citizen),
-            program: self.beneficiary.program.as_str().to_owned(),
-            quantity: self.quantity,
-            site: sale_site(&self.session),
-            claims: Some(storage::Claims {
-                birth_year: u32::from(self.birth_year),
-                id_digit: None,
-            }),
-            ..Default::default()
+            citizen: citizen(&purchase.beneficiary.citizen),
+            program: purchase.beneficiary.program.as_str().to_owned(),
+            quantity: purchase.quantity,
+            site: sale_site(&purchase.session),
+            claims: Some(claims(&purchase.claims)),
+            product: product(purchase.product),
+            proxy: purchase.proxy.as_ref().map(proxy),
         };
         write(epoch, command::Body::Record(sale))
     }
@@ -105,20 +127,19 @@ impl Operation for Check {
     const WRITES: bool = false;
 
     fn bytes(&self) -> usize {
-        SMALL_BYTES + self.session.region.len()
+        purchase_bytes(&self.purchase)
     }
 
     fn encode(&self, _: Epoch) -> shard_command::Body {
+        let purchase = &self.purchase;
         query(query::Body::Check(internal::CheckQuery {
-            citizen: citizen(&self.beneficiary.citizen),
-            program: self.beneficiary.program.as_str().to_owned(),
-            quantity: self.quantity,
-            site: sale_site(&self.session),
-            claims: Some(storage::Claims {
-                birth_year: u32::from(self.birth_year),
-                id_digit: None,
-            }),
-            ..Default::default()
+            citizen: citizen(&purchase.beneficiary.citizen),
+            program: purchase.beneficiary.program.as_str().to_owned(),
+            quantity: purchase.quantity,
+            site: sale_site(&purchase.session),
+            claims: Some(claims(&purchase.claims)),
+            product: product(purchase.product),
+            proxy: purchase.proxy.as_ref().map(proxy),
         }))
     }
 
@@ -142,6 +163,7 @@ impl Operation for Void {
             sale_request_id: request_id(&self.sale_request_id),
             site_code: self.site.as_str().to_owned(),
             correction: None,
+            claims: Some(claims(&self.claims)),
         };
         write(epoch, command::Body::Void(void))
     }

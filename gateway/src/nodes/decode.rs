@@ -148,7 +148,7 @@ pub(crate) fn verdict(verdict: Option<storage::Verdict>) -> Result<Verdict, BadA
         remaining: verdict.remaining,
         limit: verdict.limit,
         next_eligible_ms: verdict.next_eligible_ms,
-        window_ms: (!verdict.rule_version.is_empty())
+        window_ms: (verdict.window_end_ms != 0)
             .then_some((verdict.window_start_ms, verdict.window_end_ms)),
         rule_version: verdict.rule_version,
         decided_at_ms: verdict.decided_at_ms,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use quorate_link::{Env, Role, peer_role};
 use quorate_proto::{
-    ids::{DeviceId, ProductId, ProgramId, RequestId, RequestIdError, SiteCode},
+    ids::{DeviceId, GroundId, ProductId, ProgramId, RequestId, RequestIdError, SiteCode},
     status::{ErrorReason, to_status},
     v1,
 };
@@ -21,7 +21,7 @@ use crate::{
     directory::{Program, View},
     dispatch::Dispatcher,
     limits,
-    model::Beneficiary,
+    model::{Beneficiary, Claims, Proxy, Purchase},
     national_id::{CitizenHasher, NationalId},
     public::Snapshot,
     sealing_keys::SealingKeys,
@@ -61,7 +61,7 @@ pub(crate) struct Border {
 /// A person and a program, and what the clerk should look at.
 pub(crate) struct Person {
     pub(crate) beneficiary: Beneficiary,
-    pub(crate) birth_year: u16,
+    pub(crate) claims: Claims,
     pub(crate) warnings: Vec<v1::Warning>,
 }
 
@@ -195,8 +195,8 @@ impl Border {
                 "a citizen is required",
             ));
         };
-        let id =
-            NationalId::parse(&scheme, number, self.env().unix_ms()).map_err(errors::citizen)?;
+        let id = NationalId::parse(&scheme, number, self.env().unix_ms())
+            .map_err(|error| errors::citizen("citizen", error))?;
         let program = ProgramId::parse(program).map_err(|error| {
             let message = format!("a program's id {error}");
             errors::wrong_field(ErrorReason::UnknownProgram, "program", message)
@@ -210,8 +210,51 @@ impl Border {
                 citizen: self.hasher.key(&id),
                 program,
             },
-            birth_year: id.birth_year(),
+            claims: id.claims(),
             warnings,
+        })
+    }
+
+    /// Reads who buys for the person. The buyer's ID is forgotten at once: only what it says of the day of
+    /// its holder is of use.
+    pub(crate) fn proxy(
+        &self,
+        ground: Option<&str>,
+        buyer: Option<SealedId>,
+    ) -> Result<Option<Proxy>, Status> {
+        let Some(ground) = ground else {
+            return Ok(None);
+        };
+        let ground = GroundId::parse(ground).map_err(|error| {
+            errors::invalid("proxy.ground", format!("the ground of a proxy {error}"))
+        })?;
+        let claims = buyer.map(|SealedId { scheme, number }| {
+            let id = NationalId::parse(&scheme, number, self.env().unix_ms());
+            id.map(|id| id.claims())
+                .map_err(|error| errors::citizen("proxy.buyer", error))
+        });
+        Ok(Some(Proxy {
+            ground,
+            buyer: claims.transpose()?,
+        }))
+    }
+
+    /// What a session's site asks for, for this person.
+    pub(crate) fn purchase(
+        &self,
+        person: &Person,
+        product: &str,
+        quantity: u32,
+        proxy: Option<Proxy>,
+        session: Session,
+    ) -> Result<Purchase, Status> {
+        Ok(Purchase {
+            beneficiary: person.beneficiary,
+            claims: person.claims,
+            product: optional_product("product", product)?,
+            quantity: self::quantity(quantity)?,
+            proxy,
+            session,
         })
     }
 }
@@ -221,6 +264,17 @@ fn bearer_token(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     let token = token.trim_start_matches(' ');
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Empty: none is named.
+pub(crate) fn optional_product(field: &str, text: &str) -> Result<Option<ProductId>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let product = ProductId::parse(text);
+    product
+        .map(Some)
+        .map_err(|error| errors::invalid(field, format!("a product's id {error}")))
 }
 
 pub(crate) fn quantity(quantity: u32) -> Result<u32, Status> {

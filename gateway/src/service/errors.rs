@@ -36,10 +36,11 @@ pub(crate) fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Sta
     wrong_field(ErrorReason::InvalidField, field, message)
 }
 
-pub(crate) fn citizen(error: NationalIdError) -> Status {
+/// `message` is the field that holds the ID.
+pub(crate) fn citizen(message: &str, error: NationalIdError) -> Status {
     wrong_field(
         ErrorReason::InvalidCitizenId,
-        error.field(),
+        &format!("{message}.{}", error.field()),
         error.to_string(),
     )
 }

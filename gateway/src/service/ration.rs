@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use quorate_proto::v1::{
-    CheckRequest, CheckResponse, ListSalesRequest, ListSalesResponse, RecordRequest,
+    CheckRequest, CheckResponse, ListSalesRequest, ListSalesResponse, Proxy, RecordRequest,
     RecordResponse, VoidRequest, VoidResponse, ration_server::Ration,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
-    border::{self, Border, Person, SealedId},
+    border::{self, Border, SealedId},
     convert, deadline, errors,
 };
 use crate::model::{Check, List, Record, Void};
@@ -26,24 +26,23 @@ impl Ration for RationService {
         mut request: Request<CheckRequest>,
     ) -> Result<Response<CheckResponse>, Status> {
         let id = SealedId::take(&mut request.get_mut().citizen);
+        let buyer = take_buyer(&mut request.get_mut().proxy);
         let border = &*self.border;
         let _place = border.place()?;
         let deadline = border.deadline(&request, deadline::TERMINAL)?;
         let session = border.session(&request)?;
         let request = request.into_inner();
         let person = border.person(id, &request.program)?;
-        let check = Check {
-            beneficiary: person.beneficiary,
-            birth_year: person.birth_year,
-            quantity: border::quantity(request.quantity)?,
-            session,
-        };
+        let proxy = border.proxy(ground(&request.proxy), buyer)?;
+        let quantity = request.quantity;
+        let purchase = border.purchase(&person, &request.product, quantity, proxy, session)?;
+        let check = Check { purchase };
 
-        let place = check.beneficiary.place();
+        let place = check.purchase.beneficiary.place();
         let answered = border.dispatcher.call(place, &check, deadline).await;
         let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
         let (verdict, at) = (answered.answer, answered.position);
-        let verdict = convert::verdict(verdict, at, &check.session, &person.warnings);
+        let verdict = convert::verdict(verdict, at, &check.purchase.session, &person.warnings);
         Ok(Response::new(CheckResponse {
             verdict: Some(verdict),
         }))
@@ -54,6 +53,7 @@ impl Ration for RationService {
         mut request: Request<RecordRequest>,
     ) -> Result<Response<RecordResponse>, Status> {
         let id = SealedId::take(&mut request.get_mut().citizen);
+        let buyer = take_buyer(&mut request.get_mut().proxy);
         let border = &*self.border;
         let _place = border.place()?;
         let deadline = border.deadline(&request, deadline::TERMINAL)?;
@@ -61,19 +61,19 @@ impl Ration for RationService {
         let request = request.into_inner();
         let request_id = border::request_id("request_id", &request.request_id)?;
         let person = border.person(id, &request.program)?;
+        let proxy = border.proxy(ground(&request.proxy), buyer)?;
+        let quantity = request.quantity;
+        let purchase = border.purchase(&person, &request.product, quantity, proxy, session)?;
         let record = Record {
             request_id,
-            beneficiary: person.beneficiary,
-            birth_year: person.birth_year,
-            quantity: border::quantity(request.quantity)?,
-            session,
+            purchase,
         };
 
-        let place = record.beneficiary.place();
+        let place = record.purchase.beneficiary.place();
         let answered = border.dispatcher.call(place, &record, deadline).await;
         let answered =
             answered.map_err(|error| errors::call(error, Some(request_id), border.env()))?;
-        let (session, warnings) = (&record.session, &person.warnings);
+        let (session, warnings) = (&record.purchase.session, &person.warnings);
         let response = convert::recorded(answered, request_id, session, warnings);
         Ok(Response::new(response))
     }
@@ -90,10 +90,11 @@ impl Ration for RationService {
         let request = request.into_inner();
         let request_id = border::request_id("request_id", &request.request_id)?;
         let sale_request_id = border::request_id("sale_request_id", &request.sale_request_id)?;
-        let Person { beneficiary, .. } = border.person(id, &request.program)?;
+        let person = border.person(id, &request.program)?;
         let void = Void {
             request_id,
-            beneficiary,
+            beneficiary: person.beneficiary,
+            claims: person.claims,
             sale_request_id,
             site: session.site,
         };
@@ -128,4 +129,13 @@ impl Ration for RationService {
             warnings: person.warnings.into_iter().map(i32::from).collect(),
         }))
     }
+}
+
+/// The buyer's ID, out of its message.
+fn take_buyer(proxy: &mut Option<Proxy>) -> Option<SealedId> {
+    SealedId::take(&mut proxy.as_mut()?.buyer)
+}
+
+fn ground(proxy: &Option<Proxy>) -> Option<&str> {
+    proxy.as_ref().map(|proxy| proxy.ground.as_str())
 }

@@ -20,9 +20,7 @@ pub mod raft;
 mod site;
 
 use quorate_proto::{
-    ids::{
-        CitizenKey, ProductId, ProgramId, RingPosition, RuleId, ShardId, SiteCode, SiteType,
-    },
+    ids::{CitizenKey, ProductId, ProgramId, RingPosition, RuleId, ShardId, SiteCode, SiteType},
     ring::RingRange,
 };
 

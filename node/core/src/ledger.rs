@@ -46,8 +46,7 @@ pub use counts::{
 pub use outcome::{
     AdjustmentReason, Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome,
     PutDeviceOutcome, PutSitesOutcome, RecordOutcome, SlipOutcome, SlipRejection, SlipResult,
-    StockOutcome, Verdict, VoidOutcome,
-    VoidRefusal,
+    StockOutcome, Verdict, VoidOutcome, VoidRefusal,
 };
 pub use program::{Product, Program, ProgramDraft, ProgramError, RuleLaw};
 pub use query::{CheckQuery, DailyQuery, DeviceQuery, ListQuery, Query, ShadowQuery};

@@ -11,13 +11,15 @@ use common::{NINE_MS, Shard, citizen, mask, profile, program, request, rule, sal
 use quorate_core::{
     codec, keys,
     ledger::{
-        AdoptRange, Batch, CitizenRecord, Command, CommandBody, Coordinates, Denial, DenialReason,
-        Device, OutboxKind, OutboxRow, PutDevice, Sale, SaleKind, SiteRecord, VoidAttempt,
-        VoidRefusal,
+        AdoptRange, Batch, BirthYearLimit, BirthYears, CitizenRecord, Claims, Command, CommandBody,
+        Coordinates, Correction, DayCounts, DayKey, Denial, DenialReason, Device, Digits,
+        OutboxKind, OutboxRow, Product, Program, ProgramDraft, Proxy, ProxyGround, PutDevice,
+        RecordSale, RecordSlip, RetiredUnits, Rotation, RotationDigit, RuleState, Sale, SaleKind,
+        ShadowCounts, SiteRecord, VoidAttempt, VoidBy, VoidRefusal, VoidSale, WindowKind,
     },
 };
 use quorate_proto::{
-    ids::{DeviceId, Epoch, RuleId, ShardId},
+    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteType},
     ring::RingRange,
     storage as pb,
 };
@@ -80,6 +82,15 @@ fn keys_are_pinned() {
         ("facts", keys::facts(shard)),
         ("program", keys::program(shard, &mask())),
         ("cluster-view", keys::cluster_view()),
+        ("day-counts", keys::day_counts(shard, &mask(), &day())),
+        (
+            "shadow-counts",
+            keys::shadow_counts(shard, &mask(), &RuleId::parse("r1").unwrap()),
+        ),
+        (
+            "retired-units",
+            keys::retired_units(shard, &site(1).code, &product()),
+        ),
         ("citizen", keys::citizen(&citizen(1), &mask())),
         ("site", keys::site(&site(1).code)),
         ("outbox", keys::outbox(shard, 258)),
@@ -101,9 +112,13 @@ fn values_are_pinned() {
         site_code: site(1).code,
         program: mask(),
         request_id: request(1),
+        product: product(),
         quantity: 2,
         kind,
-        at_ms: NINE_MS,
+        at_ms: NINE_MS + 1,
+        sold_at_ms: NINE_MS,
+        sale_kind: SaleKind::Paper,
+        over_by: 1,
     };
     let mut vectors = vec![
         (
@@ -122,6 +137,19 @@ fn values_are_pinned() {
         ),
         ("facts", facts()),
         ("program", codec::encode_program(&programs())),
+        (
+            "program-with-everything",
+            codec::encode_program(&everything()),
+        ),
+        ("day-counts", codec::encode_day_counts(&day_counts())),
+        (
+            "shadow-counts",
+            codec::encode_shadow_counts(&shadow_counts()),
+        ),
+        (
+            "retired-units",
+            codec::encode_retired_units(&retired_units()),
+        ),
         ("batch", codec::encode_batch(&batch()).to_vec()),
         ("view", codec::encode_view(&view())),
     ];
@@ -146,14 +174,125 @@ fn values_read_back() {
         codec::decode_view(&codec::encode_view(&view())).unwrap(),
         view()
     );
+    let bytes = codec::encode_program(&everything());
+    assert_eq!(codec::decode_program(bytes).unwrap(), everything());
+    let bytes = codec::encode_day_counts(&day_counts());
+    assert_eq!(codec::decode_day_counts(&bytes).unwrap(), day_counts());
+    let bytes = codec::encode_shadow_counts(&shadow_counts());
+    assert_eq!(
+        codec::decode_shadow_counts(&bytes).unwrap(),
+        shadow_counts()
+    );
+    let bytes = codec::encode_retired_units(&retired_units());
+    assert_eq!(
+        codec::decode_retired_units(&bytes).unwrap(),
+        retired_units()
+    );
     let read = codec::decode_facts(facts()).unwrap();
     assert_eq!(codec::encode_facts(&read), facts());
+}
+
+fn product() -> ProductId {
+    ProductId::parse("kf94").unwrap()
+}
+
+fn ground() -> GroundId {
+    GroundId::parse("family").unwrap()
+}
+
+fn correction() -> Correction {
+    Correction {
+        case_number: "2020-117".to_owned(),
+        reason: "mistyped ID".to_owned(),
+        operator: "ops".to_owned(),
+    }
+}
+
+fn day() -> DayKey {
+    DayKey {
+        date: 20_200_311,
+        site_type: SiteType::PHARMACY,
+        region: site(1).region,
+    }
+}
+
+fn day_counts() -> DayCounts {
+    DayCounts {
+        online_sales: 1,
+        online_units: 2,
+        paper_sales: 3,
+        paper_units: 4,
+        over_quota_sales: 5,
+        voids: 6,
+        units_voided: 7,
+        denials: [0, 1, 2, 3, 4, 5, 6, 7, 8],
+    }
+}
+
+fn shadow_counts() -> ShadowCounts {
+    ShadowCounts {
+        evaluated: 9,
+        would_deny: [0, 8, 7, 6, 5, 4, 3, 2, 1],
+        would_grant: 10,
+    }
+}
+
+fn retired_units() -> RetiredUnits {
+    RetiredUnits { sold: 3, voided: 1 }
+}
+
+/// A program in which every field is used.
+fn everything() -> Program {
+    let mut days = [Digits::ALL; 7];
+    days[0] = Digits::new([1, 6]).unwrap();
+    let mut rolling = rule("rolling", 1, 3, 3);
+    rolling.window = WindowKind::RollingDays(7);
+    rolling.birth_year_limits = vec![BirthYearLimit {
+        born: BirthYears {
+            first: Some(2002),
+            last: None,
+        },
+        limit: 5,
+    }];
+    rolling.rotation = Some(Rotation {
+        digit: RotationDigit::Id,
+        days,
+        holidays_open: true,
+    });
+    rolling.single_visit = true;
+    rolling.site_types = vec![SiteType::PHARMACY, SiteType::MART];
+    rolling.proxies = vec![ProxyGround {
+        id: ground(),
+        born: BirthYears {
+            first: None,
+            last: Some(1940),
+        },
+        note: "with a certificate".to_owned(),
+    }];
+    rolling.proxy_either_day = true;
+    rolling.state = RuleState::Shadow;
+    let mut fixed = rule("fixed", 2, 0, 0);
+    fixed.window = WindowKind::FixedDates {
+        first: "2020-03-06".parse().unwrap(),
+        last: "2020-03-08".parse().unwrap(),
+    };
+    fixed.closed = true;
+    fixed.state = RuleState::Withdrawn;
+    Program::new(ProgramDraft {
+        products: vec![Product {
+            id: product(),
+            name: "KF94".to_owned(),
+        }],
+        holidays: vec!["2020-05-05".parse().unwrap()],
+        ..common::draft(&[rolling, fixed], 3)
+    })
+    .unwrap()
 }
 
 fn record() -> CitizenRecord {
     let attempt = |id, refused, decided_at_ms| VoidAttempt {
         request_id: request(id),
-        site_code: site(2).code,
+        by: VoidBy::Site(site(2).code),
         refused,
         remaining: 1,
         decided_at_ms,
@@ -166,9 +305,14 @@ fn record() -> CitizenRecord {
         recorded_at_ms: NINE_MS + 1,
         kind: SaleKind::Online,
         flags: 0,
-        rule: RuleId::parse("2020-03-09").unwrap(),
+        rule: Some(RuleId::parse("2020-03-09").unwrap()),
         remaining: 0,
         limit: 2,
+        next_eligible_ms: Some(NINE_MS + 6),
+        product: None,
+        proxy_ground: None,
+        over_by: 0,
+        irregularity: None,
         void_attempts: vec![
             attempt(3, Some(VoidRefusal::OtherSite), NINE_MS + 2),
             attempt(4, None, NINE_MS + 3),
@@ -184,10 +328,28 @@ fn record() -> CitizenRecord {
         next_eligible_ms: Some(NINE_MS + 5),
         decided_at_ms: NINE_MS + 4,
         rule,
+        product: Some(product()),
+        proxy_ground: Some(ground()),
+    };
+    let slip = Sale {
+        request_id: request(2),
+        recorded_at_ms: NINE_MS + 7,
+        kind: SaleKind::Paper,
+        rule: None,
+        product: Some(product()),
+        proxy_ground: Some(ground()),
+        over_by: 2,
+        irregularity: Some(DenialReason::ProgramClosed),
+        next_eligible_ms: None,
+        void_attempts: vec![VoidAttempt {
+            by: VoidBy::Administrator(correction()),
+            ..attempt(7, None, NINE_MS + 8)
+        }],
+        ..sale.clone()
     };
     CitizenRecord {
-        denials: vec![denial(5, Some(sale.rule)), denial(6, None)],
-        sales: vec![sale],
+        denials: vec![denial(5, sale.rule), denial(6, None)],
+        sales: vec![sale, slip],
     }
 }
 
@@ -237,9 +399,49 @@ fn batch() -> Batch {
         range: RingRange::FULL,
         epoch: Epoch(1),
     };
+    let CommandBody::RecordSale(plain) = sale(1, 7, 2, 1) else {
+        unreachable!("a sale is one");
+    };
+    let proxied = RecordSale {
+        product: Some(product()),
+        site_suspended: true,
+        claims: Claims {
+            birth_year: None,
+            id_digit: Some(0),
+        },
+        proxy: Some(Proxy {
+            ground: ground(),
+            buyer: Some(Claims::default()),
+        }),
+        ..plain
+    };
+    let slip = RecordSlip {
+        request_id: plain.request_id,
+        citizen: plain.citizen,
+        program: plain.program,
+        product: Some(product()),
+        quantity: plain.quantity,
+        site: plain.site,
+        site_suspended: false,
+        claims: plain.claims,
+        proxy_ground: Some(ground()),
+        sold_at_ms: NINE_MS,
+        device_id: device.device_id,
+        sequence: 12,
+    };
+    let CommandBody::VoidSale(undo) = void(3, 7, 1, 1) else {
+        unreachable!("a void is one");
+    };
+    let corrected = VoidSale {
+        by: VoidBy::Administrator(correction()),
+        ..undo
+    };
     let bodies = [
         sale(1, 7, 2, 1),
+        CommandBody::RecordSale(proxied),
+        CommandBody::RecordSlip(slip),
         void(2, 7, 1, 1),
+        CommandBody::VoidSale(corrected),
         CommandBody::PutSites(vec![site_record().profile, profile(2, "")]),
         CommandBody::PutDevice(device),
         CommandBody::PutProgram(programs()),
@@ -318,6 +520,9 @@ fn system_commands() -> Vectors {
             "system-put-program",
             Body::PutProgram(pb::PutProgramDefinition {
                 program: Some(codec::program_to_proto(&programs())),
+                expected_version: 8,
+                proposed_at_ms: NINE_MS,
+                immediate: true,
             }),
         ),
     ];

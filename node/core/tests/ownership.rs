@@ -240,7 +240,7 @@ fn a_record_over_its_limit_is_counted() {
     // Undone before the second sale, the first does not count; undone after it, it does.
     let attempt = ledger::VoidAttempt {
         request_id: common::request(98),
-        site_code: site(1).code,
+        by: ledger::VoidBy::Site(site(1).code),
         refused: None,
         remaining: 2,
         decided_at_ms: record.sales[0].sold_at_ms + 5,

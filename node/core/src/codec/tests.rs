@@ -18,8 +18,17 @@ fn sale() -> pb::RecordSale {
             code: "P-1".to_owned(),
             site_type: 1,
             region: "Seoul".to_owned(),
+            suspended: true,
         }),
-        birth_year: 1980,
+        claims: Some(pb::Claims {
+            birth_year: 1980,
+            id_digit: Some(0),
+        }),
+        product: "kf94".to_owned(),
+        proxy: Some(pb::Proxy {
+            ground: "family".to_owned(),
+            buyer: Some(pb::Claims::default()),
+        }),
     }
 }
 
@@ -40,6 +49,7 @@ fn rule() -> pb::Rule {
         limit: 2,
         sale_quantity_max: 2,
         window: Some(pb::rule::Window::CalendarWeek(pb::CalendarWeek {})),
+        ..Default::default()
     }
 }
 
@@ -49,6 +59,7 @@ fn program(rules: Vec<pb::Rule>) -> pb::ProgramDefinition {
         time_zone: "Asia/Seoul".to_owned(),
         rules,
         version: 1,
+        ..Default::default()
     }
 }
 
@@ -111,7 +122,7 @@ fn an_envelope_says_what_is_wrong_with_it() {
 fn a_command_that_breaks_a_bound_is_refused() {
     use pb::command::Body;
     assert!(read(Body::Record(sale())).is_ok());
-    let breaks: [Break<pb::RecordSale>; 10] = [
+    let breaks: [Break<pb::RecordSale>; 13] = [
         ("request id", |s| {
             s.request_id = Bytes::from_static(&[0; 16])
         }),
@@ -127,7 +138,14 @@ fn a_command_that_breaks_a_bound_is_refused() {
         ("region", |s| {
             s.site.as_mut().unwrap().region = "x".repeat(limits::REGION_BYTES_MAX + 1)
         }),
-        ("birth year", |s| s.birth_year = 70_000),
+        ("birth year", |s| {
+            s.claims.as_mut().unwrap().birth_year = 70_000
+        }),
+        ("ID digit", |s| {
+            s.claims.as_mut().unwrap().id_digit = Some(10)
+        }),
+        ("product id", |s| s.product = "KF94".to_owned()),
+        ("proxy ground", |s| s.proxy.as_mut().unwrap().ground.clear()),
     ];
     for (field, break_it) in breaks {
         let mut broken = sale();
@@ -242,7 +260,19 @@ fn queries_round_trip() {
             program: "mask".to_owned(),
             quantity: 2,
             site: sale().site,
-            birth_year: 1980,
+            claims: sale().claims,
+            product: sale().product,
+            proxy: sale().proxy,
+        }),
+        Body::Daily(internal::DailyQuery {
+            program: "mask".to_owned(),
+            first_date: 20_200_309,
+            last_date: 20_200_315,
+            after: Bytes::from_static(b"after"),
+            limit: 500,
+        }),
+        Body::Shadow(internal::ShadowQuery {
+            program: "mask".to_owned(),
         }),
         Body::List(internal::ListQuery {
             citizen: Bytes::from_static(&[2; 16]),

@@ -67,14 +67,17 @@ fn program(limit: u32) -> ProgramDefinition {
             limit,
             sale_quantity_max: 1,
             window: Some(rule::Window::CalendarWeek(CalendarWeek {})),
+            ..Rule::default()
         }],
         version: 77,
+        ..ProgramDefinition::default()
     }
 }
 
 fn put(program: ProgramDefinition) -> Body {
     Body::PutProgram(PutProgramDefinition {
         program: Some(program),
+        ..PutProgramDefinition::default()
     })
 }
 

@@ -9,9 +9,10 @@ use quorate_core::{
     checkpoint::{self, ShardSummary},
     codec,
     ledger::{
-        self, AdoptRange, Answer, Batch, CheckQuery, Command, CommandBody, CommandErrorKind,
-        ListQuery, Outcome, Program, Query, RecordOutcome, RecordSale, Region, Rule, Sale,
-        SaleSite, ShardFacts, SiteProfile, Verdict, VoidOutcome, VoidSale, WindowKind,
+        self, AdoptRange, Answer, Batch, CheckQuery, Claims, Command, CommandBody,
+        CommandErrorKind, ListQuery, Outcome, Program, ProgramDraft, Query, RecordOutcome,
+        RecordSale, Region, Rule, RuleState, Sale, SaleSite, ShardFacts, SiteProfile, Verdict,
+        VoidBy, VoidOutcome, VoidSale, WindowKind,
     },
 };
 use quorate_proto::{
@@ -77,12 +78,37 @@ pub(crate) fn rule(id: &str, effective_from_ms: i64, limit: u32, sale_quantity_m
         limit,
         sale_quantity_max,
         window: WindowKind::CalendarWeek,
+        birth_year_limits: Vec::new(),
+        rotation: None,
+        single_visit: false,
+        site_types: Vec::new(),
+        proxies: Vec::new(),
+        proxy_either_day: false,
+        state: RuleState::Active,
+        closed: false,
     }
 }
 
 pub(crate) fn program(rules: &[Rule], version: u64) -> Program {
-    Program::new(mask(), "Asia/Seoul", rules.to_vec(), version).unwrap()
+    Program::new(draft(rules, version)).unwrap()
 }
+
+pub(crate) fn draft(rules: &[Rule], version: u64) -> ProgramDraft {
+    ProgramDraft {
+        id: mask(),
+        time_zone: "Asia/Seoul".to_owned(),
+        products: Vec::new(),
+        holidays: Vec::new(),
+        rules: rules.to_vec(),
+        version,
+    }
+}
+
+/// Born in 1980, with an ID that ends in 7.
+pub(crate) const CLAIMS: Claims = Claims {
+    birth_year: Some(1980),
+    id_digit: Some(7),
+};
 
 pub(crate) fn sale(id: u64, who: u64, quantity: u32, at_site: u64) -> CommandBody {
     CommandBody::RecordSale(RecordSale {
@@ -90,8 +116,11 @@ pub(crate) fn sale(id: u64, who: u64, quantity: u32, at_site: u64) -> CommandBod
         citizen: citizen(who),
         program: mask(),
         quantity: NonZeroU32::new(quantity).unwrap(),
+        product: None,
         site: site(at_site),
-        birth_year: 1980,
+        site_suspended: false,
+        claims: CLAIMS,
+        proxy: None,
     })
 }
 
@@ -101,7 +130,8 @@ pub(crate) fn void(id: u64, who: u64, sale_id: u64, at_site: u64) -> CommandBody
         citizen: citizen(who),
         program: mask(),
         sale_request_id: request(sale_id),
-        site_code: site(at_site).code,
+        by: VoidBy::Site(site(at_site).code),
+        claims: CLAIMS,
     })
 }
 
@@ -182,8 +212,11 @@ impl Shard {
             citizen: citizen(who),
             program: mask(),
             quantity: NonZeroU32::new(quantity).unwrap(),
+            product: None,
             site: site(1),
-            birth_year: 1980,
+            site_suspended: false,
+            claims: CLAIMS,
+            proxy: None,
         });
         match self.answer(&query) {
             Answer::Check(verdict) => verdict,

@@ -10,11 +10,14 @@ use proptest::{
 use prost::Message as _;
 use quorate_proto::storage as pb;
 
+use quorate_proto::ids::{ProgramId, RequestId, SiteCode, SiteType};
+
 use super::*;
 use crate::codec::{
     decode_citizen, decode_outbox_row, encode_citizen, encode_outbox_row, open,
     records::sale_to_proto, seal, seal_with,
 };
+use crate::ledger::{OutboxKind, OutboxRow, Region};
 
 fn number() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), Just(u32::MAX), any::<u32>(), 0..200u32]
@@ -49,12 +52,42 @@ fn site() -> impl Strategy<Value = SaleSite> {
     })
 }
 
+fn void_by() -> impl Strategy<Value = VoidBy> {
+    let text = || "[가-힣a-z ]{0,12}";
+    prop_oneof![
+        site_code().prop_map(VoidBy::Site),
+        (text(), text(), text()).prop_map(|(case_number, reason, operator)| {
+            VoidBy::Administrator(Correction {
+                case_number,
+                reason,
+                operator,
+            })
+        }),
+    ]
+}
+
+fn product() -> impl Strategy<Value = ProductId> {
+    "[a-z0-9-]{1,32}".prop_map(|text| ProductId::parse(&text).unwrap())
+}
+
+fn ground() -> impl Strategy<Value = GroundId> {
+    "[a-z0-9-]{1,32}".prop_map(|text| GroundId::parse(&text).unwrap())
+}
+
+fn kind() -> impl Strategy<Value = SaleKind> {
+    prop_oneof![Just(SaleKind::Online), Just(SaleKind::Paper)]
+}
+
+fn reason() -> impl Strategy<Value = DenialReason> {
+    (0..DenialReason::ALL.len()).prop_map(|index| DenialReason::ALL[index])
+}
+
 fn attempt() -> impl Strategy<Value = VoidAttempt> {
     let refused = option::of(0..VoidRefusal::ALL.len());
-    (request_id(), site_code(), refused, number(), time()).prop_map(
-        |(request_id, site_code, refused, remaining, decided_at_ms)| VoidAttempt {
+    (request_id(), void_by(), refused, number(), time()).prop_map(
+        |(request_id, by, refused, remaining, decided_at_ms)| VoidAttempt {
             request_id,
-            site_code,
+            by,
             refused: refused.map(|index| VoidRefusal::ALL[index]),
             remaining,
             decided_at_ms,
@@ -64,27 +97,36 @@ fn attempt() -> impl Strategy<Value = VoidAttempt> {
 
 fn sale() -> impl Strategy<Value = Sale> {
     let numbers = (number(), number(), number(), number());
-    let times = (time(), time());
+    let times = (time(), time(), option::of(time()));
+    let terms = (option::of(product()), option::of(ground()));
+    let paper = (kind(), number(), option::of(reason()));
     (
         request_id(),
         site(),
         numbers,
         times,
-        rule(),
+        option::of(rule()),
+        terms,
+        paper,
         vec(attempt(), 0..3),
     )
         .prop_map(
-            |(request_id, site, numbers, times, rule, void_attempts)| Sale {
+            |(request_id, site, numbers, times, rule, terms, paper, void_attempts)| Sale {
                 request_id,
                 quantity: numbers.0,
                 site,
                 sold_at_ms: times.0,
                 recorded_at_ms: times.1,
-                kind: SaleKind::Online,
+                kind: paper.0,
                 flags: numbers.1,
                 rule,
                 remaining: numbers.2,
                 limit: numbers.3,
+                next_eligible_ms: times.2,
+                product: terms.0,
+                proxy_ground: terms.1,
+                over_by: paper.1,
+                irregularity: paper.2,
                 void_attempts,
             },
         )
@@ -99,18 +141,24 @@ fn denial() -> impl Strategy<Value = Denial> {
         numbers,
         times,
         option::of(rule()),
+        option::of(product()),
+        option::of(ground()),
     )
-        .prop_map(|(request_id, site_code, numbers, times, rule)| Denial {
-            request_id,
-            quantity: numbers.0,
-            site_code,
-            reason: DenialReason::ALL[numbers.3],
-            remaining: numbers.1,
-            limit: numbers.2,
-            next_eligible_ms: times.0,
-            decided_at_ms: times.1,
-            rule,
-        })
+        .prop_map(
+            |(request_id, site_code, numbers, times, rule, product, proxy_ground)| Denial {
+                request_id,
+                quantity: numbers.0,
+                site_code,
+                reason: DenialReason::ALL[numbers.3],
+                remaining: numbers.1,
+                limit: numbers.2,
+                next_eligible_ms: times.0,
+                decided_at_ms: times.1,
+                rule,
+                product,
+                proxy_ground,
+            },
+        )
 }
 
 fn record() -> impl Strategy<Value = CitizenRecord> {
@@ -150,19 +198,29 @@ fn a_record_is_written_as_its_message_would_be() {
 
 #[test]
 fn an_outbox_row_is_written_as_its_message_would_be() {
-    let row = (site_code(), request_id(), number(), time(), any::<bool>());
-    run(row, |(site_code, request_id, quantity, at_ms, sold)| {
+    let row = (
+        (site_code(), request_id(), product(), kind()),
+        (number(), number()),
+        (time(), time()),
+        any::<bool>(),
+    );
+    run(row, |(names, numbers, times, sold)| {
+        let (site_code, request_id, product, sale_kind) = names;
         let row = OutboxRow {
             site_code,
             program: ProgramId::parse("mask").unwrap(),
             request_id,
-            quantity,
+            product,
+            quantity: numbers.0,
             kind: if sold {
                 OutboxKind::Sold
             } else {
                 OutboxKind::Voided
             },
-            at_ms,
+            at_ms: times.0,
+            sold_at_ms: times.1,
+            sale_kind,
+            over_by: numbers.1,
         };
         let bytes = encode_outbox_row(&row);
         let message: pb::OutboxRow = open("outbox row", &bytes).unwrap();
@@ -185,12 +243,13 @@ fn what_this_program_does_not_know_is_refused() {
                 ..Default::default()
             };
             known.encode_raw(out);
-            put_number(out, 14, number.into());
+            put_number(out, 19, number.into());
         });
         decode_citizen(&seal_with(0, |out| out.extend_from_slice(&bytes)))
     };
     assert_eq!(sale(0, 0).unwrap().sales.len(), 1);
-    assert!(sale(1, 0).is_err(), "a kind");
+    assert_eq!(sale(1, 0).unwrap().sales[0].kind, SaleKind::Paper);
+    assert!(sale(2, 0).is_err(), "a kind");
     assert!(sale(0, 1).is_err(), "a field");
 }
 

@@ -127,6 +127,7 @@ pub(crate) struct Void {
 pub(crate) struct Correct {
     pub(crate) request_id: RequestId,
     pub(crate) beneficiary: Beneficiary,
+    pub(crate) claims: Claims,
     pub(crate) sale_request_id: RequestId,
     pub(crate) case_number: String,
     pub(crate) reason: String,

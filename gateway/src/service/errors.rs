@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_wrong_id_is_named_by_field_and_fault() {
-        let status = citizen(NationalIdError::Length);
+        let status = citizen("citizen", NationalIdError::KoreanLength);
         assert_eq!(reason_of(&status), Some(ErrorReason::InvalidCitizenId));
         let field = metadata_of(&status, METADATA_FIELD);
         assert_eq!(field.as_deref(), Some("citizen.number"));

@@ -126,16 +126,17 @@ impl Tally {
             Some(StateKind::StockJournal) => codec::decode_journal(value.to_vec())
                 .map(drop)
                 .map_err(damaged),
-            Some(
-                StateKind::SiteSale
-                | StateKind::OverQuotaSale
-                | StateKind::Watermark
-                | StateKind::Facts
-                | StateKind::Program
-                | StateKind::DayCounts
-                | StateKind::ShadowCounts
-                | StateKind::Retired,
-            ) => Ok(()),
+            Some(StateKind::DayCounts) => {
+                codec::decode_day_counts(value).map(drop).map_err(damaged)
+            }
+            Some(StateKind::ShadowCounts) => codec::decode_shadow_counts(value)
+                .map(drop)
+                .map_err(damaged),
+            Some(StateKind::Retired) => codec::decode_retired_units(value)
+                .map(drop)
+                .map_err(damaged),
+            Some(StateKind::SiteSale | StateKind::OverQuotaSale | StateKind::Watermark) => Ok(()),
+            Some(StateKind::Facts | StateKind::Program) => Ok(()),
             Some(StateKind::ClusterView) => codec::decode_view(value).map(drop).map_err(damaged),
             Some(StateKind::Applied) | None => Err(damaged(DecodeError::invalid(
                 "key",

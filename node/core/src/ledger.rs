@@ -55,11 +55,11 @@ pub use record::{
     ShardTotals, SiteProfile, SiteRecord, VoidAttempt,
 };
 pub use region::Region;
-pub use shown::{ShownSite, shown_site, site_keys};
 pub use rule::{
     BirthYearLimit, BirthYears, Digits, ProxyGround, Rotation, RotationDigit, Rule, RuleState,
     WindowKind,
 };
+pub use shown::{ShownSite, shown_site, site_keys};
 pub use state::{facts, program_versions};
 pub use stock::{
     ChangeStock, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,

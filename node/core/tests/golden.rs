@@ -361,6 +361,9 @@ fn site_record() -> SiteRecord {
     });
     SiteRecord {
         profile,
+        suspended: true,
+        notice: "from 2 pm".to_owned(),
+        updated_at_ms: NINE_MS,
         devices: vec![Device {
             device_id: DeviceId::parse("till-1").unwrap(),
             public_key: [5; 32],

@@ -6,7 +6,7 @@ use quorate_proto::{
     storage::{self, command, outcome},
 };
 
-use super::{Operation, SMALL_BYTES, citizen, query, request_id, write};
+use super::{Operation, SMALL_BYTES, citizen, claims, query, request_id, write};
 use crate::{
     model::{
         Correct, Voided,
@@ -80,6 +80,7 @@ impl Operation for Correct {
                 reason: self.reason.clone(),
                 operator: self.operator.clone(),
             }),
+            claims: Some(claims(&self.claims)),
         };
         write(epoch, command::Body::Void(void))
     }

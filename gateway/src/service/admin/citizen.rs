@@ -46,17 +46,21 @@ pub(super) async fn correct(
     let request_id = border::request_id("request_id", &request.request_id)?;
     let sale_request_id = border::request_id("sale_request_id", &request.sale_request_id)?;
     let reason_bytes_max = limits::CORRECTION_REASON_BYTES_MAX;
+    let reason = required("reason", request.reason, reason_bytes_max)?;
+    let case_number = required(
+        "case_number",
+        request.case_number,
+        limits::CASE_NUMBER_BYTES_MAX,
+    )?;
+    let person = border.person(id, &request.program)?;
     let correct = Correct {
         request_id,
+        beneficiary: person.beneficiary,
+        claims: person.claims,
         sale_request_id,
-        reason: required("reason", request.reason, reason_bytes_max)?,
-        case_number: required(
-            "case_number",
-            request.case_number,
-            limits::CASE_NUMBER_BYTES_MAX,
-        )?,
+        reason,
+        case_number,
         operator: operator.to_owned(),
-        beneficiary: border.person(id, &request.program)?.beneficiary,
     };
 
     let place = correct.beneficiary.place();

@@ -212,8 +212,8 @@ fn a_program_that_breaks_a_law_is_refused() {
         ("come into force", |p| p.rules[1].effective_from_ms = 1),
         ("come into force", |p| p.rules[0].effective_from_ms = -1),
         ("listed twice", |p| p.rules[1].id = "r1".to_owned()),
-        ("the limit of rule r2", |p| p.rules[1].limit = 0),
-        ("largest sale of rule r2", |p| {
+        ("rule r2: the limit", |p| p.rules[1].limit = 0),
+        ("rule r2: the largest sale", |p| {
             p.rules[1].sale_quantity_max = 0
         }),
         ("window of a rule is missing", |p| p.rules[1].window = None),

@@ -29,10 +29,7 @@ impl Operation for RecordSlip {
             program: self.beneficiary.program.as_str().to_owned(),
             quantity: self.quantity,
             site: codec::sale_site(&self.session),
-            claims: Some(storage::Claims {
-                birth_year: u32::from(self.birth_year),
-                id_digit: None,
-            }),
+            claims: Some(codec::claims(&self.claims)),
             product: self.product.map(|id| id.to_string()).unwrap_or_default(),
             proxy_ground: self
                 .proxy_ground

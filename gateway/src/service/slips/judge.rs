@@ -104,7 +104,7 @@ impl Judge {
         let command = RecordSlip {
             request_id: parsed.request_id,
             beneficiary: person.beneficiary,
-            birth_year: person.birth_year,
+            claims: person.claims,
             quantity: slip.quantity,
             product,
             proxy_ground: parsed.proxy_ground,

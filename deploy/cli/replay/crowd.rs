@@ -25,6 +25,11 @@ impl Crowd {
         Self { next: 0, salt }
     }
 
+    /// Somebody who never comes.
+    pub(super) fn anybody(&self) -> String {
+        Rrn::new(date(1949, 12, 31), Sex::Male, false, 0).to_text()
+    }
+
     /// The national ID of somebody who has not been there yet, and whose day this is.
     pub(super) fn buyer(&mut self, day: Date) -> String {
         let number = self.next;

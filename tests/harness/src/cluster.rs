@@ -16,8 +16,10 @@ use std::{
 };
 
 use anyhow::bail;
+use jiff::Timestamp;
 use quorate_client::{
     Connection, ConnectionOptions, DeviceKey, Operator, Terminal, TerminalIdentity,
+    public::PublicReader,
     model::{ClusterStatus, Program, RuleWindow, Site},
 };
 use quorate_link::{Env, Role, TlsClient, TlsMaterial};
@@ -25,6 +27,7 @@ use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
 use tempfile::TempDir;
 
 use crate::history::Rule;
+pub use files::ClockOptions;
 use files::{Files, Shape};
 pub use process::Process;
 
@@ -58,6 +61,8 @@ pub struct ClusterOptions {
     pub shards: u32,
     /// Of [`PROGRAM`].
     pub rule: Rule,
+    /// Real time without it.
+    pub clock: Option<ClockOptions>,
 }
 
 impl ClusterOptions {
@@ -71,6 +76,16 @@ impl ClusterOptions {
             gateways: 1,
             shards: 8,
             rule: Rule { limit: 100 },
+            clock: None,
+        }
+    }
+
+    /// On a clock of its own that begins now.
+    #[must_use]
+    pub fn clock(self, starts_at: Timestamp, speed: u32) -> Self {
+        Self {
+            clock: Some(ClockOptions { starts_at, speed }),
+            ..self
         }
     }
 
@@ -119,6 +134,7 @@ impl Cluster {
             nodes: options.nodes,
             gateways: options.gateways,
             shards: options.shards,
+            clock: options.clock,
         };
         let files = Files::write(directory.path(), &shape, &env)?;
         files.write_context(PROGRAM, SITES[0], DEVICE)?;
@@ -237,6 +253,18 @@ impl Cluster {
     #[must_use]
     pub fn gateway_addresses(&self) -> Vec<String> {
         self.files.gateway_addresses()
+    }
+
+    /// `host:port` at which a gateway, from 1, serves the public.
+    #[must_use]
+    pub fn public_address(&self, number: u16) -> String {
+        self.files.public_address(number)
+    }
+
+    /// Reads what the public is told.
+    #[must_use]
+    pub fn public(&self, number: u16) -> PublicReader {
+        PublicReader::new(self.public_address(number), self.env.clone())
     }
 
     /// Keys and certificate of any role, signed by the cluster's own authority.

@@ -8,12 +8,22 @@ use std::{
 };
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use quorate_client::DeviceKey;
 use quorate_link::{
     Env, Role, TlsMaterial,
     certs::{CertificateAuthority, Issued},
 };
 use quorate_proto::ids::NodeId;
+
+/// What time it is on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOptions {
+    /// When the cluster is founded.
+    pub starts_at: Timestamp,
+    /// Times as fast as real time.
+    pub speed: u32,
+}
 
 /// In every certificate and every frame.
 pub(super) const CLUSTER_ID: &str = "harness";
@@ -29,6 +39,10 @@ pub(super) struct Files {
     pub(super) node_ports: Vec<u16>,
     /// By gateway, from 1.
     pub(super) gateway_ports: Vec<u16>,
+    /// Of the public listeners, by gateway, from 1.
+    pub(super) public_ports: Vec<u16>,
+    clock: Option<ClockOptions>,
+    started_real_ms: i64,
     pub(super) device_key: DeviceKey,
 }
 
@@ -37,17 +51,22 @@ pub(super) struct Shape {
     pub(super) nodes: u16,
     pub(super) gateways: u16,
     pub(super) shards: u32,
+    pub(super) clock: Option<ClockOptions>,
 }
 
 impl Files {
     /// Lays out a new cluster.
     pub(super) fn write(root: &Path, shape: &Shape, env: &Env) -> anyhow::Result<Self> {
-        let mut ports = free_ports(usize::from(shape.nodes + shape.gateways), env)?;
+        let mut ports = free_ports(usize::from(shape.nodes + 2 * shape.gateways), env)?;
+        let public_ports = ports.split_off(usize::from(shape.nodes + shape.gateways));
         let files = Self {
             root: root.to_owned(),
             authority: CertificateAuthority::new(CLUSTER_ID)?,
             gateway_ports: ports.split_off(usize::from(shape.nodes)),
             node_ports: ports,
+            public_ports,
+            clock: shape.clock,
+            started_real_ms: env.unix_ms(),
             device_key: DeviceKey::generate(env),
         };
         fs::create_dir_all(files.path("logs"))?;
@@ -86,6 +105,10 @@ impl Files {
         format!("127.0.0.1:{}", self.gateway_ports[usize::from(number) - 1])
     }
 
+    pub(super) fn public_address(&self, number: u16) -> String {
+        format!("127.0.0.1:{}", self.public_ports[usize::from(number) - 1])
+    }
+
     pub(super) fn gateway_addresses(&self) -> Vec<String> {
         let count = u16::try_from(self.gateway_ports.len()).expect("few gateways");
         (1..=count)
@@ -100,7 +123,14 @@ impl Files {
 
     /// `cluster.toml` with this number of shards; another number makes another cluster of it.
     pub(super) fn cluster_toml(&self, shards: u32) -> String {
-        let mut text = format!("cluster_id = \"{CLUSTER_ID}\"\nshards = {shards}\n");
+        let mut text =
+            format!("cluster_id = \"{CLUSTER_ID}\"\nshards = {shards}\npurpose = \"trial\"\n");
+        if let Some(ClockOptions { starts_at, speed }) = self.clock {
+            let started_real_ms = self.started_real_ms;
+            text += &format!(
+                "\n[clock]\nstarts_at = \"{starts_at}\"\nstarted_real_ms = {started_real_ms}\nspeed = {speed}\n"
+            );
+        }
         for (index, port) in self.node_ports.iter().enumerate() {
             let id = index + 1;
             text += &format!(

@@ -9,14 +9,14 @@ use std::{
     io::{BufRead as _, BufReader},
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail, ensure};
 use quorate_client::new_request_id;
-use quorate_harness::{citizens, cluster};
+use quorate_harness::{citizens, cli::Cli, cluster};
 use quorate_link::Env;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -103,48 +103,15 @@ impl Drop for Demo {
     }
 }
 
-/// The commands of one context.
-struct Cli<'a> {
-    context: &'a Path,
-}
-
-impl Cli<'_> {
-    fn output(&self, arguments: &[&str]) -> anyhow::Result<Output> {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["--output=json", "--timeout=20s", "--context"])
-            .arg(self.context);
-        Ok(command.args(arguments).stdin(Stdio::null()).output()?)
-    }
-
-    /// Runs a command that must end with this code, and reads what it says.
-    fn run(&self, code: i32, arguments: &[&str]) -> anyhow::Result<Value> {
-        let output = self.output(arguments)?;
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        ensure!(
-            output.status.code() == Some(code),
-            "{arguments:?} ended with {} instead of {code}: {out}{err}",
-            output.status
-        );
-        if out.trim().is_empty() {
-            return Ok(Value::Null);
+fn await_health(cli: &Cli, health: &str) -> anyhow::Result<Value> {
+    let deadline = Instant::now() + READY_TIME_MAX;
+    loop {
+        let status = cli.run(0, &["admin", "status"])?;
+        if status["health"] == health {
+            return Ok(status);
         }
-        serde_json::from_str(&out).with_context(|| format!("{arguments:?} printed {out}"))
-    }
-
-    fn await_health(&self, health: &str) -> anyhow::Result<Value> {
-        let deadline = Instant::now() + READY_TIME_MAX;
-        loop {
-            let status = self.run(0, &["admin", "status"])?;
-            if status["health"] == health {
-                return Ok(status);
-            }
-            ensure!(Instant::now() < deadline, "not {health}: {status}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        ensure!(Instant::now() < deadline, "not {health}: {status}");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -164,7 +131,7 @@ fn free_port_base(env: &Env) -> anyhow::Result<u16> {
     bail!("no free ports")
 }
 
-fn sell_repeat_deny(cli: &Cli<'_>, citizen: &str, request: &str) -> anyhow::Result<()> {
+fn sell_repeat_deny(cli: &Cli, citizen: &str, request: &str) -> anyhow::Result<()> {
     let check = cli.run(0, &["check", citizen, "--qty", "2"])?;
     ensure!(
         check["decision"] == "GRANTED" && check["remaining"] == 2,
@@ -202,8 +169,8 @@ fn sell_repeat_deny(cli: &Cli<'_>, citizen: &str, request: &str) -> anyhow::Resu
     Ok(())
 }
 
-fn kill_a_leader_and_sell_on(cli: &Cli<'_>, demo: &Demo, directory: &Path) -> anyhow::Result<()> {
-    let status = cli.await_health("ok")?;
+fn kill_a_leader_and_sell_on(cli: &Cli, demo: &Demo, directory: &Path) -> anyhow::Result<()> {
+    let status = await_health(cli, "ok")?;
     let nodes = status["nodes"].as_array().context("nodes")?;
     let busiest = nodes.iter().max_by_key(|node| node["leaders"].as_u64());
     let node = busiest
@@ -220,8 +187,7 @@ fn kill_a_leader_and_sell_on(cli: &Cli<'_>, demo: &Demo, directory: &Path) -> an
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let healed = cli
-        .await_health("ok")
+    let healed = await_health(cli, "ok")
         .and_then(|_| cli.run(0, &["admin", "verify"]));
     brought_back.kill()?;
     brought_back.wait()?;
@@ -230,7 +196,7 @@ fn kill_a_leader_and_sell_on(cli: &Cli<'_>, demo: &Demo, directory: &Path) -> an
     Ok(())
 }
 
-fn wrong_usage(cli: &Cli<'_>, directory: &Path) -> anyhow::Result<()> {
+fn wrong_usage(cli: &Cli, directory: &Path) -> anyhow::Result<()> {
     let citizen = citizens::number(300);
     cli.run(2, &["sell", &citizen, "--qty=-1"])?;
     cli.run(2, &["sell", &citizen, "--qty", "0"])?;
@@ -283,7 +249,7 @@ fn the_tour_of_the_readme() -> anyhow::Result<()> {
     let port_base = free_port_base(&env)?;
     let demo = Demo::start(&directory, port_base)?;
     let context = directory.join("context.toml");
-    let cli = Cli { context: &context };
+    let cli = Cli::new(Path::new(PROGRAM), &context);
 
     let (citizen, request) = (citizens::number(100), new_request_id(&env).to_string());
     sell_repeat_deny(&cli, &citizen, &request)?;

@@ -26,7 +26,7 @@ use quorate_link::{Env, Role, TlsClient, TlsMaterial};
 use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
 use tempfile::TempDir;
 
-use crate::history::Rule;
+use crate::{cli::Cli, history::Rule};
 pub use files::ClockOptions;
 use files::{Files, Shape};
 pub use process::Process;
@@ -229,6 +229,12 @@ impl Cluster {
     #[must_use]
     pub fn context(&self) -> PathBuf {
         self.path("context.toml")
+    }
+
+    /// The program's own commands on this cluster.
+    #[must_use]
+    pub fn cli(&self) -> Cli {
+        Cli::new(self.program(), &self.context())
     }
 
     /// The program under test.

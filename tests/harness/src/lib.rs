@@ -1,6 +1,7 @@
 //! What tests, chaos runs and benchmarks share.
 //!
 //! * [`cluster`]: a real cluster of child processes that can be killed, frozen and robbed of disks.
+//! * [`cli`]: the program's commands as processes, by exit code and JSON.
 //! * [`workload`]: clients at counters, every call recorded; [`citizens`]: whom they sell to.
 //! * [`history`]: what clients did and saw, one record per call, as JSON lines.
 //! * [`model`]: the ration as ten lines that cannot be wrong.
@@ -16,6 +17,7 @@
 
 pub mod checker;
 pub mod citizens;
+pub mod cli;
 pub mod cluster;
 pub mod history;
 pub mod judge;

@@ -238,13 +238,8 @@ async fn cluster_clock(
     reach: &Reach,
 ) -> Result<ClusterClock, Failure> {
     let terminal = terminals.values().next().expect("a record names a site");
-    let somebody = Sale {
-        citizen: NationalId::new(NationalId::KR_RRN, Crowd::new(0).anybody()),
-        program,
-        product: None,
-        quantity: 1,
-        proxy: None,
-    };
+    let nobody = NationalId::new(NationalId::KR_RRN, Crowd::new(0).anybody());
+    let somebody = Sale::new(nobody, program, 1);
     let look = async || {
         let verdict = terminal.check(&somebody, reach.time_limit).await?;
         Ok::<Reading, Failure>(Reading {

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use jiff::{civil::DateTime, tz::TimeZone};
 use quorate_client::{
     Terminal,
-    model::{Decision, NationalId, Sale},
+    model::{Adjustment, AdjustmentReason, Decision, NationalId, Sale},
     new_request_id,
 };
 use quorate_link::Env;
@@ -104,11 +104,12 @@ impl Counters {
             }
             Act::Miss(units) => {
                 let counted = Adjustment {
+                    product: None,
                     delta: -i32::try_from(units).expect("a day's goods are few"),
                     reason: AdjustmentReason::Counted,
                     note: String::new(),
                 };
-                terminal.adjust_stock(request_id, None, &counted, limit).await?;
+                terminal.adjust_stock(request_id, &counted, limit).await?;
             }
             Act::Stop => {
                 terminal.stop_sales(request_id, None, limit).await?;
@@ -126,11 +127,8 @@ impl Counters {
             .lock()
             .expect("nobody panics while a buyer is chosen")
             .buyer(at.date());
-        let sale = Sale {
-            citizen: NationalId::new(NationalId::KR_RRN, buyer),
-            program: self.program,
-            quantity: UNITS_A_BUYER,
-        };
+        let buyer = NationalId::new(NationalId::KR_RRN, buyer);
+        let sale = Sale::new(buyer, self.program, UNITS_A_BUYER);
         let request_id = new_request_id(&self.env);
         let recorded = terminal.record(request_id, &sale, self.time_limit).await?;
         match recorded.verdict.decision {

@@ -8,6 +8,7 @@
 //! * [`checker`]: judges a history by the log positions that every answer carries.
 //! * [`linearize`]: the second opinion, a search that ignores the positions.
 //! * [`probe`]: how long a shard is without grants after a fault.
+//! * [`shelves`]: goods in before a run, and what is left on the shelves after it.
 //! * [`judge`]: all of it, against the cluster's own counts.
 //!
 //! Deliberately absent: the program itself. The harness starts it as a child process and talks to it as
@@ -26,6 +27,7 @@ pub mod model;
 pub mod probe;
 pub mod recorder;
 mod scene;
+pub mod shelves;
 pub mod translate;
 pub mod workload;
 

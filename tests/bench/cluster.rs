@@ -6,6 +6,8 @@
 
 #[path = "cluster/failover.rs"]
 mod failover;
+#[path = "cluster/freshness.rs"]
+mod freshness;
 #[path = "cluster/machine.rs"]
 mod machine;
 #[path = "cluster/report.rs"]
@@ -54,6 +56,7 @@ fn main() {
         println!("{machine}");
         let loads = throughput::measure(cluster, &options).await?;
         let failovers = failover::measure(cluster, options.rounds).await?;
+        let freshness = freshness::measure(cluster, options.seconds.max(10)).await?;
         let filled = throughput::fill(cluster, options.citizens).await?;
         let report = Report {
             machine,
@@ -61,6 +64,7 @@ fn main() {
             seconds: options.seconds,
             loads,
             failovers,
+            freshness,
             filled,
         };
         println!("\n{}", report.to_markdown());

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::failover::Failover;
+use crate::freshness::Freshness;
 use crate::machine::Machine;
 use crate::throughput::{Filled, Measured, median};
 
@@ -18,6 +19,7 @@ pub(crate) struct Report {
     pub(crate) seconds: u64,
     pub(crate) loads: Vec<Measured>,
     pub(crate) failovers: Vec<Failover>,
+    pub(crate) freshness: Freshness,
     pub(crate) filled: Filled,
 }
 
@@ -53,6 +55,18 @@ impl Report {
              {longest:.2} s of {} kills.\n",
             median(last.collect()),
             self.failovers.len(),
+        );
+        let freshness = &self.freshness;
+        let _ = writeln!(
+            text,
+            "A sale until the public sees it, in a morning of {:.0} sales a second: p50 {:.0} ms, p99 {:.0} ms \
+             ({} probes). Oldest sale not yet at its site: p50 {:.0} ms, p99 {:.0} ms.\n",
+            freshness.arrivals_per_second,
+            freshness.seen_p50_ms,
+            freshness.seen_p99_ms,
+            freshness.probes,
+            freshness.outbox_lag_p50_ms,
+            freshness.outbox_lag_p99_ms,
         );
         let mebibytes: Vec<String> = self
             .filled

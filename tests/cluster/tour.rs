@@ -187,8 +187,7 @@ fn kill_a_leader_and_sell_on(cli: &Cli, demo: &Demo, directory: &Path) -> anyhow
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    let healed = await_health(cli, "ok")
-        .and_then(|_| cli.run(0, &["admin", "verify"]));
+    let healed = await_health(cli, "ok").and_then(|_| cli.run(0, &["admin", "verify"]));
     brought_back.kill()?;
     brought_back.wait()?;
     let verified = healed?;

@@ -60,6 +60,7 @@ fn shards(status: &ClusterStatus) -> String {
         "term",
         "replicas",
         "lag",
+        "to sites",
         "",
     ];
     let rows = status.shards.iter().map(|shard| {
@@ -79,10 +80,11 @@ fn shards(status: &ClusterStatus) -> String {
             shard.term.to_string(),
             replicas(shard),
             lag(shard),
+            to_sites(shard),
             detail(shard),
         ]
     });
-    table(head, &[0, 3, 5, 7], rows)
+    table(head, &[0, 3, 5, 7, 8], rows)
 }
 
 /// Nodes that hold a replica; what is wrong with one stands behind it.
@@ -110,6 +112,15 @@ fn lag(shard: &ShardStatus) -> String {
         .map(|replica| replica.lag)
         .max()
         .map_or("-".to_owned(), |lag| lag.to_string())
+}
+
+/// Sales on their way to their sites' stock, and how long the oldest has been.
+fn to_sites(shard: &ShardStatus) -> String {
+    match (shard.leader_node, shard.outbox_pending) {
+        (None, _) => "-".to_owned(),
+        (Some(_), 0) => "0".to_owned(),
+        (Some(_), pending) => format!("{pending} · {} ms", shard.outbox_lag_ms),
+    }
 }
 
 fn detail(shard: &ShardStatus) -> String {
@@ -171,6 +182,8 @@ mod tests {
                 replica(2, Health::Unknown, 99),
                 replica(3, Health::Bad, 7),
             ],
+            outbox_pending: 4,
+            outbox_lag_ms: 20,
         };
         assert_eq!(replicas(&shard), "1 2? 3!");
         assert_eq!(lag(&shard), "7");

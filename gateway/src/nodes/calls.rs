@@ -74,6 +74,10 @@ pub(crate) struct ReplicaReport {
     pub(crate) is_leader: bool,
     pub(crate) is_voter: bool,
     pub(crate) last_index: u64,
+    /// Rows not yet known to have reached their sites.
+    pub(crate) outbox_pending: u64,
+    /// Age of the oldest of them, milliseconds of real time; leaders only.
+    pub(crate) outbox_lag_ms: u64,
     pub(crate) applied_index: u64,
     /// Why it does not run; empty when it does.
     pub(crate) failure: String,
@@ -251,6 +255,8 @@ fn node_report(status: internal::StatusResponse) -> NodeReport {
             is_leader: replica.is_leader,
             is_voter: replica.is_voter,
             last_index: replica.last_index,
+            outbox_pending: replica.outbox_pending,
+            outbox_lag_ms: replica.outbox_lag_ms,
             applied_index: replica.applied_index,
             failure: replica.failure,
             programs: programs

@@ -107,6 +107,7 @@ fn read_settled(body: &[u8]) -> Option<Record> {
         remaining,
         detail,
         warnings: Vec::new(),
+        position: None,
     };
     Some(Record::Settled(answer, at_ms))
 }
@@ -147,6 +148,7 @@ mod tests {
                 remaining: 2,
                 detail: "왜 안 되는지".to_owned(),
                 warnings: Vec::new(),
+                position: None,
             };
             let body = Record::Settled(answer.clone(), -5).to_body();
             let Some(Record::Settled(read, -5)) = Record::from_body(&body) else {
@@ -170,6 +172,7 @@ mod tests {
             remaining: 0,
             detail: "약".repeat(1000),
             warnings: Vec::new(),
+            position: None,
         };
         let body = Record::Settled(answer, 0).to_body();
         let Some(Record::Settled(read, 0)) = Record::from_body(&body) else {

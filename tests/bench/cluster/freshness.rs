@@ -105,7 +105,11 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
     }
     looking.abort();
     let output = load.wait_with_output()?;
-    ensure!(output.status.success(), "the morning ended with {}", output.status);
+    ensure!(
+        output.status.success(),
+        "the morning ended with {}",
+        output.status
+    );
     let report: Value = serde_json::from_slice(&output.stdout).context("the morning's report")?;
 
     let looks = std::mem::take(&mut *looks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -116,7 +120,11 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
         .context("the morning was never busy")?;
     let during = |samples: &[Sample]| -> Vec<f64> {
         let wanted = |sample: &&Sample| (*first..=*last).contains(&sample.at);
-        let mut ms: Vec<f64> = samples.iter().filter(wanted).map(|sample| sample.ms).collect();
+        let mut ms: Vec<f64> = samples
+            .iter()
+            .filter(wanted)
+            .map(|sample| sample.ms)
+            .collect();
         ms.sort_by(f64::total_cmp);
         ms
     };
@@ -143,7 +151,10 @@ async fn probe(
     let before = sold_before.first().context("a product")?.available;
     let request = new_request_id(env);
     let recorded = terminal.record(request, &sale, CALL_TIME_MAX).await?;
-    ensure!(recorded.verdict.decision == Decision::Granted, "the probe was denied");
+    ensure!(
+        recorded.verdict.decision == Decision::Granted,
+        "the probe was denied"
+    );
     let answered = env.monotonic();
     loop {
         let event = env.timeout(SEEN_TIME_MAX, events.next()).await;
@@ -152,7 +163,11 @@ async fn probe(
             .context("the stream of changes ended")?;
         let row: Value = serde_json::from_str(&event.data).unwrap_or_default();
         let shows = row["code"] == SITES[0];
-        if shows && row["available"].as_u64().is_some_and(|available| available < before) {
+        if shows
+            && row["available"]
+                .as_u64()
+                .is_some_and(|available| available < before)
+        {
             break;
         }
     }

@@ -77,7 +77,10 @@ impl Cli {
             "{arguments:?} ended with {} instead of {code}: {said}",
             output.status
         );
-        ensure!(!said.trim().is_empty(), "{arguments:?} failed without a word");
+        ensure!(
+            !said.trim().is_empty(),
+            "{arguments:?} failed without a word"
+        );
         Ok(said)
     }
 

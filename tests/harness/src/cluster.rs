@@ -19,10 +19,10 @@ use anyhow::bail;
 use jiff::Timestamp;
 use quorate_client::{
     Connection, ConnectionOptions, DeviceKey, Operator, Terminal, TerminalIdentity,
-    public::PublicReader,
     model::{ClusterStatus, Program, RuleWindow, Site},
+    public::PublicReader,
 };
-use quorate_link::{Env, Role, TlsClient, TlsMaterial};
+use quorate_link::{Env, Role, SealingKey, TlsClient, TlsMaterial};
 use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
 use tempfile::TempDir;
 
@@ -319,6 +319,12 @@ impl Cluster {
             self.connection(number)?,
             self.identity(number),
         ))
+    }
+
+    /// To which slips are sealed.
+    #[must_use]
+    pub fn sealing_key(&self) -> SealingKey {
+        self.files.sealing_key.clone()
     }
 
     /// Who terminal `number` is.

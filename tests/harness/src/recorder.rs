@@ -7,10 +7,11 @@ use std::{
 };
 
 use quorate_client::{
-    Terminal,
-    model::{Sale, Undo},
+    DeviceKey, SignedSlip, Terminal, TerminalIdentity,
+    model::{PaperSale, Sale, Undo},
 };
-use quorate_link::Env;
+use quorate_link::{Env, SealingKey};
+use quorate_proto::ids::RequestId;
 
 use crate::{
     citizens,
@@ -25,6 +26,8 @@ pub struct Recorder {
     env: Env,
     started: Duration,
     call_time_limit: Duration,
+    device_key: DeviceKey,
+    sealing_key: SealingKey,
     records: Mutex<Vec<Record>>,
 }
 
@@ -37,6 +40,8 @@ impl Recorder {
             env: cluster.env.clone(),
             started: cluster.env.monotonic(),
             call_time_limit,
+            device_key: cluster.identity(0).key,
+            sealing_key: cluster.sealing_key(),
             records: Mutex::default(),
         }
     }
@@ -75,11 +80,45 @@ impl Recorder {
                 };
                 translate::voided(terminal.void(request, &undo, limit).await)
             }
-            Call::Slip { .. } => Reply::NotDone {
-                cause: "no terminal here hands in slips".to_owned(),
-            },
+            Call::Slip { request, quantity } => {
+                let sale = PaperSale {
+                    request_id: request,
+                    sequence: 1,
+                    citizen: id,
+                    program,
+                    product: None,
+                    quantity,
+                    sold_at_ms: made_at_ms(request),
+                    proxy_ground: None,
+                };
+                self.hand_in(terminal, &sale).await
+            }
             Call::List => translate::listed(terminal.list(&id, program, limit).await),
         }
+    }
+
+    /// Seals, signs and hands in one slip. Signed anew with every attempt, it is the same slip.
+    async fn hand_in(&self, terminal: &Terminal, sale: &PaperSale) -> Reply {
+        let by = TerminalIdentity {
+            site: terminal.site(),
+            device: terminal.device(),
+            key: DeviceKey::from_seed(&self.device_key.seed()),
+        };
+        let slip = match SignedSlip::write(sale, &by, &self.sealing_key, &self.env) {
+            Ok(slip) => slip,
+            Err(error) => {
+                return Reply::NotDone {
+                    cause: error.to_string(),
+                };
+            }
+        };
+        let mut answer = None;
+        let answered = |told| answer = Some(told);
+        let slips = [slip];
+        let ended = terminal
+            .hand_in(&slips, self.call_time_limit, answered)
+            .await;
+        translate::handed_in(answer, ended)
     }
 
     /// Whoever was called about so far.
@@ -109,6 +148,12 @@ impl Recorder {
         let since_start = self.env.monotonic().saturating_sub(self.started);
         u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// When a slip was written, Unix milliseconds: request ids here are of version 7 and begin with their time.
+fn made_at_ms(request: RequestId) -> i64 {
+    let [a, b, c, d, e, f, ..] = request.get();
+    i64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
 /// A poisoned lock means that another test thread failed; its data is still worth a judgement.

@@ -143,7 +143,8 @@ async fn shelf(terminal: &Terminal) -> anyhow::Result<Shelf> {
     let zone = TimeZone::get("Asia/Seoul").context("the program's zone")?;
     let today = product.updated_at.to_zoned(zone).date();
     for date in [today - 1.day(), today] {
-        let mut sales = terminal.site_sales(Some(date), CALL_TIME_MAX).await?;
+        let sales = terminal.site_sales(Some(date), CALL_TIME_MAX).await?;
+        let mut sales = std::pin::pin!(sales);
         while let Some(sale) = sales.next().await {
             let sale = sale?;
             let undone = sale.voided_at.is_some();

@@ -2,10 +2,12 @@
 
 use quorate_client::{
     ReadError, WriteError,
-    model::{self, Decision, VoidOutcome},
+    model::{self, Decision, SlipAnswer, VoidOutcome},
 };
 
-use crate::history::{ListReply, Position, Purchase, Reply, Verdict, VoidReply};
+use crate::history::{
+    ListReply, Position, Purchase, Reply, SlipOutcome, SlipReply, Verdict, VoidReply,
+};
 
 /// The reply to a check.
 #[must_use]
@@ -44,6 +46,36 @@ pub fn voided(answer: Result<model::Voided, WriteError>) -> Reply {
             position: position(answer.position),
         }),
         Err(error) => not_answered(&error),
+    }
+}
+
+/// The reply to a slip: its answer, if there was one, and how the stream ended.
+#[must_use]
+pub fn handed_in(answer: Option<SlipAnswer>, ended: Result<(), ReadError>) -> Reply {
+    let unknown = |cause: String| Reply::Unknown { cause };
+    let Some(answer) = answer else {
+        let why = ended.err().map(|error| error.to_string());
+        return unknown(why.unwrap_or_default());
+    };
+    let outcome = match answer.outcome {
+        model::SlipOutcome::Accepted => SlipOutcome::Accepted,
+        model::SlipOutcome::Duplicate => SlipOutcome::Duplicate,
+        model::SlipOutcome::OverQuotaRecorded => SlipOutcome::OverQuota,
+        model::SlipOutcome::Rejected(reason) => {
+            return Reply::NotDone {
+                cause: reason.to_string(),
+            };
+        }
+        model::SlipOutcome::NotDecided => return unknown(answer.detail),
+    };
+    match answer.position {
+        Some(at) => Reply::HandedIn(SlipReply {
+            outcome,
+            over_by: answer.over_by,
+            remaining: answer.remaining,
+            position: position(at),
+        }),
+        None => unknown("an answer without its position".to_owned()),
     }
 }
 

@@ -45,6 +45,8 @@ pub struct WorkloadOptions {
     pub call_time_limit: Duration,
     /// How long a client pauses between calls.
     pub pause: Duration,
+    /// Of a hundred calls, how many hand in a slip.
+    pub slips: u32,
     /// The first index of the population: workloads on one cluster must not share citizens.
     pub first_citizen: u64,
 }
@@ -59,7 +61,17 @@ impl WorkloadOptions {
             clients: 16,
             call_time_limit: Duration::from_secs(5),
             pause: Duration::from_millis(10),
+            slips: 0,
             first_citizen: 0,
+        }
+    }
+
+    /// The same with one call in ten handing in a slip.
+    #[must_use]
+    pub const fn with_slips(seed: u64) -> Self {
+        Self {
+            slips: 10,
+            ..Self::new(seed)
         }
     }
 }
@@ -285,6 +297,9 @@ impl Client {
             27..37 if !self.open.is_empty() => {
                 let open = self.open.swap_remove(0);
                 (open.citizen, open.call)
+            }
+            choice if choice >= 100 - self.shared.options.slips => {
+                (citizen, Call::Slip { request, quantity })
             }
             _ => (citizen, Call::Sell { request, quantity }),
         }

@@ -57,6 +57,8 @@ fn shard_status(shard: admin::ShardStatus) -> ShardStatus {
         leader_node: (shard.leader_node != 0).then_some(shard.leader_node),
         term: shard.term,
         replicas: shard.replicas.into_iter().map(replica_status).collect(),
+        outbox_pending: shard.outbox_pending,
+        outbox_lag_ms: shard.outbox_lag_ms,
     }
 }
 

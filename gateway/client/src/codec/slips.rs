@@ -38,6 +38,7 @@ pub(crate) fn slip_answer(answer: &v1::UploadSlipsResponse) -> Result<SlipAnswer
         remaining: answer.remaining,
         detail: answer.detail.clone(),
         warnings: ration::warnings(&answer.warnings),
+        position: ration::position(answer.position).ok(),
     })
 }
 

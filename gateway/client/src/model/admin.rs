@@ -91,6 +91,10 @@ pub struct ShardStatus {
     pub term: u64,
     /// Its replicas.
     pub replicas: Vec<ReplicaStatus>,
+    /// Sales and voids not yet known to have reached their sites' stock; 0 where no leader is known.
+    pub outbox_pending: u64,
+    /// Age of the oldest of them, milliseconds of real time.
+    pub outbox_lag_ms: u64,
 }
 
 /// One replica.

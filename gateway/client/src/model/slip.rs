@@ -5,7 +5,7 @@ use std::fmt;
 use quorate_proto::ids::{GroundId, ProductId, ProgramId, RequestId};
 use serde::Serialize;
 
-use super::{DenialReason, NationalId, Warning};
+use super::{DenialReason, NationalId, Position, Warning};
 
 /// A sale that was made without an answer from a gateway.
 #[derive(Clone, Debug)]
@@ -181,6 +181,9 @@ pub struct SlipAnswer {
     pub detail: String,
     /// What to look at.
     pub warnings: Vec<Warning>,
+    /// Where it was decided; `None` if it was not, and of an answer that was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 #[cfg(test)]

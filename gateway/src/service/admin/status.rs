@@ -123,7 +123,8 @@ fn shard_status(shard: &ShardInfo, reports: &Reports) -> ShardStatus {
         leader_node: leader.map_or(0, |(node, _)| node.get()),
         term: leader.map_or(0, |(_, replica)| replica.term),
         replicas,
-        ..Default::default()
+        outbox_pending: leader.map_or(0, |(_, replica)| replica.outbox_pending),
+        outbox_lag_ms: leader.map_or(0, |(_, replica)| replica.outbox_lag_ms),
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use quorate_client::DeviceKey;
 use quorate_link::{
-    Env, Role, TlsMaterial,
+    Env, Role, SealingKey, SealingSecret, TlsMaterial,
     certs::{CertificateAuthority, Issued},
 };
 use quorate_proto::ids::NodeId;
@@ -44,6 +44,7 @@ pub(super) struct Files {
     clock: Option<ClockOptions>,
     started_real_ms: i64,
     pub(super) device_key: DeviceKey,
+    pub(super) sealing_key: SealingKey,
 }
 
 /// What is to be laid out.
@@ -59,7 +60,10 @@ impl Files {
     pub(super) fn write(root: &Path, shape: &Shape, env: &Env) -> anyhow::Result<Self> {
         let mut ports = free_ports(usize::from(shape.nodes + 2 * shape.gateways), env)?;
         let public_ports = ports.split_off(usize::from(shape.nodes + shape.gateways));
+        let mut sealing_secret = [0; 32];
+        env.random.fill(&mut sealing_secret);
         let files = Self {
+            sealing_key: SealingSecret::from_bytes(&sealing_secret).public().clone(),
             root: root.to_owned(),
             authority: CertificateAuthority::new(CLUSTER_ID)?,
             gateway_ports: ports.split_off(usize::from(shape.nodes)),
@@ -75,11 +79,11 @@ impl Files {
         for name in ["pepper", "token-key", "sealing-key", "device-key"] {
             let mut key = [0; 32];
             env.random.fill(&mut key);
-            let key = if name == "device-key" {
-                *files.device_key.seed()
-            } else {
-                key
-            };
+            match name {
+                "device-key" => key = *files.device_key.seed(),
+                "sealing-key" => key = sealing_secret,
+                _ => {}
+            }
             fs::write(files.path(&format!("secrets/{name}")), hex(&key))?;
         }
         fs::write(files.path("cluster.toml"), files.cluster_toml(shape.shards))?;

@@ -15,6 +15,8 @@ fn healthy() -> Reports {
             is_leader: node == 1,
             is_voter: true,
             last_index: 100,
+            outbox_pending: 7,
+            outbox_lag_ms: 30,
             applied_index: 100 - node,
             failure: String::new(),
             programs: [(ProgramId::parse("mask").unwrap(), 2)].into(),

@@ -31,7 +31,18 @@ pub(crate) struct Reach {
 
 impl Reach {
     pub(crate) fn new(global: &Global, output: Output, env: Env) -> Result<Self, Failure> {
-        let context = config::load::<ContextFile>(&context_path(global.context.as_deref())?)?;
+        let path = context_path(global.context.as_deref())?;
+        Self::of_context(&path, global, output, env)
+    }
+
+    /// Of a context that was not named on the command line.
+    pub(crate) fn of_context(
+        path: &Path,
+        global: &Global,
+        output: Output,
+        env: Env,
+    ) -> Result<Self, Failure> {
+        let context = config::load::<ContextFile>(path)?;
         Ok(Self {
             time_zone: context.time_zone()?,
             context,
@@ -47,6 +58,15 @@ impl Reach {
             Some(program) => Ok(program),
             None => Ok(self.context.program()?),
         }
+    }
+
+    /// Where the public is told of the stock.
+    pub(crate) fn public_address(&self) -> Result<String, Failure> {
+        let first = self.context.value.public.first().cloned();
+        first.ok_or_else(|| {
+            Failure::from(self.context.invalid("`public` names no listener"))
+                .next("add the `host:port` of a gateway that serves the public")
+        })
     }
 
     /// A connection as terminals make it.

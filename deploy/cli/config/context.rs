@@ -21,6 +21,9 @@ pub(crate) const DEMO_CONTEXT: &str = "quorate-demo/context.toml";
 pub(crate) struct ContextFile {
     /// `host:port` of one or several gateways; the first is used until it fails.
     pub(crate) gateways: Vec<String>,
+    /// `host:port` of public listeners; `quorate replay` reads what they tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) public: Vec<String>,
     /// PEM: the authority of the gateways' certificates.
     pub(crate) ca: PathBuf,
     /// The program that is meant where none is named.

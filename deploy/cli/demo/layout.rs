@@ -113,6 +113,10 @@ impl Layout {
         format!("127.0.0.1:{}", self.gateway_port(number))
     }
 
+    pub(super) fn public_address(&self, number: u16) -> String {
+        format!("127.0.0.1:{}", self.public_port(number))
+    }
+
     pub(super) fn public_port(&self, number: u16) -> u16 {
         self.shape.port_base + PUBLIC_PORTS_ABOVE + number - 1
     }

@@ -22,7 +22,7 @@ use crate::{
     config::{
         cluster::{ClusterFile, NodeEntry, PurposeName},
         context::{ContextFile, OperatorEntry, TerminalEntry},
-        gateway::{GatewayFile, RoleName, SecretFiles},
+        gateway::{GatewayFile, PublicFile, RoleName, SecretFiles},
         keys::{self, TlsFiles},
         node::NodeFile,
     },
@@ -169,7 +169,11 @@ fn gateway(layout: &Layout, number: u16, authority: &CertificateAuthority) -> Re
             sealing_key: "../secrets/sealing-key".into(),
             older_sealing_keys: Vec::new(),
         },
-        public: None,
+        public: Some(PublicFile {
+            listen: loopback(layout.public_port(number)),
+            product: None,
+            connections_max: None,
+        }),
     };
     write_toml(&directory.join("gateway.toml"), "One gateway.", &file)
 }
@@ -179,6 +183,10 @@ fn context(layout: &Layout) -> ContextFile {
     ContextFile {
         gateways: gateways
             .map(|number| layout.gateway_address(number))
+            .collect(),
+        public: layout
+            .gateway_numbers()
+            .map(|number| layout.public_address(number))
             .collect(),
         ca: "ca/ca.pem".into(),
         program: example::PROGRAM.to_owned(),

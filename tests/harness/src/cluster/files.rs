@@ -159,6 +159,7 @@ impl Files {
         let directory = format!("gateway-{number}");
         self.write_keys(&directory, &Role::Gateway(directory.clone()))?;
         let address = self.gateway_address(number);
+        let public = self.public_address(number);
         let seeds: Vec<String> = self
             .node_ports
             .iter()
@@ -167,7 +168,7 @@ impl Files {
         let text = format!(
             "cluster_id = \"{CLUSTER_ID}\"\nname = \"{directory}\"\nlisten = \"{address}\"\nseeds = [{}]\n\
              session_lifetime_seconds = 3600\n{TLS}\n[secrets]\npepper = \"../secrets/pepper\"\n\
-             token_key = \"../secrets/token-key\"\nsealing_key = \"../secrets/sealing-key\"\n",
+             token_key = \"../secrets/token-key\"\nsealing_key = \"../secrets/sealing-key\"\n\n[public]\nlisten = \"{public}\"\n",
             seeds.join(", ")
         );
         Ok(fs::write(self.path(&directory).join("gateway.toml"), text)?)

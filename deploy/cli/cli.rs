@@ -15,6 +15,7 @@ use crate::{
     node::NodeArgs,
     output::Format,
     sell::SellArgs,
+    stock::StockCommand,
     time::{self, Span},
     void::VoidArgs,
 };
@@ -77,6 +78,9 @@ pub(crate) enum Command {
     Void(VoidArgs),
     /// List what a person bought in the last 35 days
     History(HistoryArgs),
+    /// Keep the stock of this site: goods in, corrections, tickets, stop and go
+    #[command(subcommand)]
+    Stock(StockCommand),
     /// Run the cluster; needs an operator's certificate
     #[command(subcommand)]
     Admin(AdminCommand),

@@ -20,9 +20,11 @@ mod output;
 mod process;
 mod progress;
 mod reach;
+mod rows;
 mod sale;
 mod sell;
 mod show;
+mod stock;
 mod time;
 mod void;
 
@@ -61,6 +63,7 @@ async fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Sell(args) => sell::run(args, &reach()?).await,
         Command::Void(args) => void::run(args, &reach()?).await,
         Command::History(args) => history::run(args, &reach()?).await,
+        Command::Stock(command) => stock::run(command, &reach()?).await,
         Command::Admin(command) => admin::run(command, &reach()?).await,
         Command::Load(args) => load::run(*args, &reach()?).await,
     }

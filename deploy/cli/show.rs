@@ -71,12 +71,17 @@ pub(crate) fn void(voided: &Voided, zone: &TimeZone, painter: Painter) -> String
 
 /// What a person bought.
 pub(crate) fn history(sales: &Sales, zone: &TimeZone, painter: Painter) -> String {
-    let mut text = match sales.purchases.is_empty() {
-        true => "nothing bought".to_owned(),
-        false => purchases(&sales.purchases, zone),
-    };
+    let mut text = purchases_or_none(&sales.purchases, zone, painter);
     note(&sales.warnings, painter, &mut text);
     text
+}
+
+/// Purchases, as whoever settles a dispute needs them.
+pub(crate) fn purchases_or_none(bought: &[Purchase], zone: &TimeZone, painter: Painter) -> String {
+    match bought.is_empty() {
+        true => painter.paint(Style::Faint, "nothing bought"),
+        false => purchases(bought, zone),
+    }
 }
 
 fn note(warnings: &[Warning], painter: Painter, text: &mut String) {
@@ -140,23 +145,48 @@ fn purchases(purchases: &[Purchase], zone: &TimeZone) -> String {
             (false, true) => "-".to_owned(),
             (false, false) => purchase.region.clone(),
         };
-        let undone = purchase
-            .voided_at
-            .map_or(String::new(), |at| time::short(at, zone));
         [
             time::short(purchase.sold_at, zone),
             purchase.quantity.to_string(),
             site_type(purchase.site_type),
             place,
-            undone,
+            purchase.kind.to_string(),
+            remarks(purchase, zone),
             purchase.request_id.to_string(),
         ]
     });
-    let head = ["bought", "units", "at", "where", "undone", "request"];
+    let head = [
+        "bought", "units", "at", "where", "how", "remarks", "request",
+    ];
     table(head, &[1], rows)
 }
 
-fn site_type(site_type: SiteType) -> String {
+/// All that tells a typo from a theft, and an error from a correction.
+fn remarks(purchase: &Purchase, zone: &TimeZone) -> String {
+    let mut remarks = Vec::new();
+    if !purchase.proxy_ground.is_empty() {
+        remarks.push(format!("bought by another ({})", purchase.proxy_ground));
+    }
+    if purchase.over_by > 0 {
+        remarks.push(format!("{} over the ration", purchase.over_by));
+    }
+    if let Some(irregularity) = purchase.irregularity {
+        remarks.push(irregularity.to_string());
+    }
+    if let Some(at) = purchase.voided_at {
+        let by = match &*purchase.void_case_number {
+            "" => "undone",
+            _ => "corrected",
+        };
+        remarks.push(format!("{by} {}", time::short(at, zone)));
+    }
+    if !purchase.void_case_number.is_empty() {
+        remarks.push(format!("case {}", purchase.void_case_number));
+    }
+    remarks.join("; ")
+}
+
+pub(crate) fn site_type(site_type: SiteType) -> String {
     match site_type {
         SiteType::PHARMACY => "pharmacy".to_owned(),
         SiteType::POST_OFFICE => "post office".to_owned(),
@@ -186,7 +216,7 @@ fn units(quantity: u32) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use jiff::Timestamp;
-    use quorate_client::model::Window;
+    use quorate_client::model::{SaleKind, Window};
     use quorate_proto::ids::RequestId;
 
     use super::*;
@@ -234,6 +264,47 @@ note: the ID's check digit does not match: read the card again
   decided    Wed 11 Mar 2020 09:00:00
   position   shard 3, term 1, entry 42, answer 0";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn history_tells_a_typo_from_a_theft() {
+        let purchase = |quantity| Purchase {
+            request_id: RequestId::from_bytes([1; 16]).unwrap(),
+            quantity,
+            sold_at: at("2020-03-10T23:40:00Z"),
+            site_type: SiteType::POST_OFFICE,
+            region: "부산광역시".to_owned(),
+            voided_at: None,
+            own_site: false,
+            kind: SaleKind::Online,
+            product: "kf-mask".to_owned(),
+            rule_version: "2020-03-09".to_owned(),
+            over_by: 0,
+            irregularity: None,
+            proxy_ground: String::new(),
+            void_case_number: String::new(),
+        };
+        let purchases = [
+            purchase(1),
+            Purchase {
+                kind: SaleKind::Paper,
+                over_by: 2,
+                irregularity: Some(DenialReason::NotYourDay),
+                proxy_ground: "family".to_owned(),
+                voided_at: Some(at("2020-03-11T01:00:00Z")),
+                void_case_number: "C-17".to_owned(),
+                ..purchase(4)
+            },
+        ];
+        let zone = TimeZone::get("Asia/Seoul").unwrap();
+        let painter = Output::new(Format::Table, true).painter();
+        let text = purchases_or_none(&purchases, &zone, painter);
+        let line = "Wed 11 Mar 2020 08:40:00      4  post office  부산광역시  paper   \
+                    bought by another (family); 2 over the ration; not this person's day; \
+                    corrected Wed 11 Mar 2020 10:00:00; case C-17  \
+                    01010101-0101-0101-0101-010101010101";
+        assert_eq!(text.lines().nth(2), Some(line), "{text}");
+        assert_eq!(purchases_or_none(&[], &zone, painter), "nothing bought");
     }
 
     #[test]

@@ -38,6 +38,13 @@ pub(crate) fn short(at: Timestamp, zone: &TimeZone) -> String {
         .to_string()
 }
 
+/// 2020-03-16T00:00:00+09:00, for other programs.
+pub(crate) fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
+}
+
 /// Mon 9 Mar 2020: a day, of the instant just before an exclusive end or of a start.
 pub(crate) fn day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
@@ -78,6 +85,7 @@ mod tests {
             "Monday 16 March 2020, 00:00 (Asia/Seoul)"
         );
         assert_eq!(short(at, &zone), "Mon 16 Mar 2020 00:00:00");
+        assert_eq!(rfc3339(at, &zone), "2020-03-16T00:00:00+09:00");
         assert_eq!(day(at, &zone), "Mon 16 Mar 2020");
     }
 }

@@ -1,4 +1,4 @@
-//! `quorate admin sites import FILE`.
+//! `quorate admin sites import FILE`, `suspend CODE`, `resume CODE`.
 
 mod csv_file;
 mod region;
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use quorate_client::model::Changes;
+use quorate_proto::ids::SiteCode;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure},
@@ -25,6 +27,17 @@ const BAD_ROWS_LISTED: usize = 20;
 pub(crate) enum SitesCommand {
     /// Add or replace sites
     Import(ImportArgs),
+    /// Deny every sale of a site
+    Suspend(SiteArgs),
+    /// Lift a site's suspension
+    Resume(SiteArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SiteArgs {
+    /// The site's code
+    #[arg(value_name = "CODE")]
+    site: SiteCode,
 }
 
 #[derive(Args, Debug)]
@@ -47,7 +60,38 @@ struct Imported<'a> {
 }
 
 pub(crate) async fn run(command: SitesCommand, reach: &Reach) -> Result<Exit, Failure> {
-    let SitesCommand::Import(args) = command;
+    match command {
+        SitesCommand::Import(args) => import(args, reach).await,
+        SitesCommand::Suspend(args) => suspend(args.site, true, reach).await,
+        SitesCommand::Resume(args) => suspend(args.site, false, reach).await,
+    }
+}
+
+async fn suspend(site: SiteCode, suspended: bool, reach: &Reach) -> Result<Exit, Failure> {
+    let operator = reach.operator()?;
+    let changed = operator
+        .suspend_site(site, suspended, reach.time_limit)
+        .await?;
+    let result = json!({
+        "site": site.to_string(),
+        "suspended": suspended,
+        "changed": changed,
+    });
+    reach.output.print(&result, |painter| {
+        let text = match (suspended, changed) {
+            (true, true) => {
+                format!("site {site} is suspended: its sales are denied within seconds")
+            }
+            (true, false) => format!("site {site} was suspended already"),
+            (false, true) => format!("site {site} may sell again within seconds"),
+            (false, false) => format!("site {site} was not suspended"),
+        };
+        painter.paint(Style::Good, &text)
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn import(args: ImportArgs, reach: &Reach) -> Result<Exit, Failure> {
     let file = read(&args.file)?;
     let operator = reach.operator()?;
     let bar = progress::counter("sites", file.sites.len() as u64, reach.output);

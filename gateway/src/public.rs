@@ -21,6 +21,9 @@ mod server;
 mod snapshot;
 mod v1;
 
+#[cfg(test)]
+mod tests;
+
 use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use quorate_link::Env;

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
-use quorate_gateway::{GatewayConfig, GatewayRole, PublicConfig};
+use quorate_gateway::{GatewayConfig, GatewayRole, Listening, PublicConfig};
 use quorate_link::{
     ChannelOptions, Env, Role, TlsClient,
     certs::{CertificateAuthority, GATEWAY_SERVER_NAME},
@@ -176,6 +176,28 @@ impl World {
         drop(self.stop.take());
         (&mut self.running).await.unwrap()
     }
+}
+
+/// Where a gateway of that role listens. It is stopped again.
+pub async fn listening_of(role: GatewayRole) -> Listening {
+    let authority = CertificateAuthority::new(CLUSTER).unwrap();
+    let (ready, listening) = oneshot::channel();
+    let mut config = gateway_config(&authority, vec!["127.0.0.1:1".to_owned()]);
+    config.role = role;
+    let stop = oneshot::channel::<()>();
+    let run = quorate_gateway::run(config, Env::system(), ready, async {
+        let _ = stop.1.await;
+    });
+    let (listening, ended) = tokio::join!(
+        async {
+            let listening = listening.await.unwrap();
+            drop(stop.0);
+            listening
+        },
+        run
+    );
+    ended.unwrap();
+    listening
 }
 
 pub struct Terminal {

@@ -65,8 +65,25 @@ struct Told {
     leaders: BTreeMap<u32, (u64, u64)>,
 }
 
+/// The site feed: what everybody who comes is sent first, and those who have come.
+#[derive(Default)]
+struct Feed {
+    greeting: Vec<SiteFrame>,
+    listeners: Vec<mpsc::UnboundedSender<SiteFrame>>,
+}
+
+impl Feed {
+    fn add(&mut self, listener: mpsc::UnboundedSender<SiteFrame>) {
+        for frame in &self.greeting {
+            let _ = listener.send(frame.clone());
+        }
+        self.listeners.push(listener);
+    }
+}
+
 #[derive(Clone)]
 struct Behaviour {
+    feed: Arc<Mutex<Feed>>,
     script: Arc<Mutex<Script>>,
     received: Arc<Mutex<Vec<ShardCommand>>>,
     told: watch::Sender<Told>,
@@ -95,6 +112,7 @@ impl ScriptedNode {
             .unwrap()
             .incoming(listener);
         let behaviour = Behaviour {
+            feed: Arc::default(),
             script: Arc::new(Mutex::new(well_behaved())),
             received: Arc::default(),
             told: watch::Sender::default(),
@@ -126,6 +144,26 @@ impl ScriptedNode {
                 told.leaders.insert(shard, (term, node));
             }
         });
+    }
+
+    /// What everybody who opens the site feed is sent first; those who have it open are sent it now.
+    pub fn greet(&self, frames: Vec<SiteFrame>) {
+        for frame in &frames {
+            self.feed(frame);
+        }
+        self.behaviour.feed.lock().unwrap().greeting = frames;
+    }
+
+    /// Sends a piece of the site feed to everybody who has it open.
+    pub fn feed(&self, frame: &SiteFrame) {
+        let mut feed = self.behaviour.feed.lock().unwrap();
+        feed.listeners
+            .retain(|listener| listener.send(frame.clone()).is_ok());
+    }
+
+    /// Ends every site feed.
+    pub fn cut_feeds(&self) {
+        self.behaviour.feed.lock().unwrap().listeners.clear();
     }
 
     pub fn set_script(&self, script: Script) {
@@ -276,7 +314,12 @@ impl cluster_server::Cluster for Behaviour {
         &self,
         _: Request<WatchSitesRequest>,
     ) -> Result<Response<Self::WatchSitesStream>, Status> {
-        Err(Status::unavailable("scripted"))
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.feed.lock().unwrap().add(sender);
+        let frames = stream::unfold(receiver, |mut receiver| async {
+            Some((receiver.recv().await?, receiver))
+        });
+        Ok(Response::new(Box::pin(frames.map(Ok))))
     }
 
     async fn digest(&self, _: Request<DigestRequest>) -> Result<Response<DigestResponse>, Status> {

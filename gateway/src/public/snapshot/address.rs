@@ -146,13 +146,12 @@ impl<'a> Words<'a> {
     fn parts(&self, known: &HashSet<&str>) -> Vec<Cow<'a, str>> {
         let mut parts = Vec::new();
         for word in self.rest.iter().copied().filter(|word| is_part(word)) {
-            parts.push(word.into());
-            parts.extend(legal_quarter(word).map(Cow::Owned));
-            if !known.contains(word)
-                && let Some((district, rest)) = halves(word, |word| known.contains(word))
-            {
-                parts.extend([district.into(), rest.into()]);
+            let halves = halves(word, |word| known.contains(word));
+            match halves.filter(|_| !known.contains(word)) {
+                Some((district, rest)) => parts.extend([district.into(), rest.into()]),
+                None => parts.push(word.into()),
             }
+            parts.extend(legal_quarter(word).map(Cow::Owned));
         }
         parts
     }
@@ -228,4 +227,114 @@ fn regions(profiles: &[&Profile], words: &[Words<'_>], places: &SpatialIndex) ->
         region => region,
     };
     profiles.iter().zip(words).map(region).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use quorate_proto::ids::{SiteCode, SiteType};
+
+    use super::*;
+    use crate::public::snapshot::Location;
+
+    /// Shapes of addresses as they were written in 2020.
+    const ADDRESSES: [&str; 16] = [
+        "서울특별시 용산구 우사단로4길 42-1, 1층 (보광동)",
+        "서울 강남구 학동로 100 (논현동)",
+        "서울시  강남구 논현1동 5 ",
+        "경상북도 포항시 북구 장성동 1",
+        "경북 포항시 남구 대이로 2(대잠동)",
+        "포항시 북구 죽도동 3",
+        "경기도 광주시 오포읍 4",
+        "광주 북구 용봉동 5",
+        "부산광역시 북구 덕천동 6",
+        "전북김제시 요촌동 7",
+        "전라북도 김제시 8",
+        "경기도 수원시장안구 파장동 9",
+        "경기도 수원시 장안구 정자동 10",
+        "충남 홍성군 갈산면 상촌리 12-1,",
+        "세종 한누리대로 13",
+        "북구 번지 없는 길 14",
+    ];
+
+    fn index() -> AddressIndex {
+        let profile = |(number, address): (usize, &&str)| Profile {
+            code: SiteCode::parse(&format!("{number}")).unwrap(),
+            name: "약국".into(),
+            address: (*address).into(),
+            site_type: SiteType::PHARMACY,
+            region: Box::default(),
+            // The last one names no province and lies beside the one in Gwangju.
+            location: match number {
+                7 => Location::new(35.17, 126.91),
+                15 => Location::new(35.171, 126.911),
+                _ => Location::new(37.0, 128.0 + number as f64 / 100.0),
+            },
+        };
+        // Often enough to be known.
+        let again = |word: &'static str| [word; 3];
+        let known = ["수원시", "장안구"].map(again).concat();
+        let profiles: Vec<Profile> = ADDRESSES
+            .iter()
+            .chain(&known)
+            .enumerate()
+            .map(profile)
+            .collect();
+        let places = (0..).zip(&profiles);
+        let places =
+            places.filter_map(|(number, profile): (u32, _)| Some((number, profile.location?)));
+        let places = SpatialIndex::new(places);
+        AddressIndex::new(&profiles.iter().collect::<Vec<_>>(), &places)
+    }
+
+    #[test]
+    fn messy_addresses_are_found_by_their_parts() {
+        let index = index();
+        for (question, found) in [
+            ("서울특별시 용산구", vec![0]),
+            ("서울특별시 용산구 보광동", vec![0]),
+            ("서울특별시   용산구  ( 보광동 )", vec![0]),
+            ("서울특별시 강남구", vec![1, 2]),
+            ("서울 강남구 논현동", vec![1, 2]),
+            ("서울특별시강남구 논현동", vec![1, 2]),
+            ("강남구 논현1동", vec![2]),
+            ("강남구 논현2동", vec![1, 2]),
+            ("서울 서울특별시 강남구", vec![1, 2]),
+            ("경상북도 포항시 북구", vec![3, 5]),
+            ("경북 포항시 남구 대잠동", vec![4]),
+            ("경북 포항", vec![3, 4, 5]),
+            ("경기도 광주시", vec![6]),
+            ("광주광역시 북구", vec![7, 15]),
+            ("부산 북구", vec![8]),
+            ("전라북도 김제시", vec![9, 10]),
+            ("전북 김제시 요촌동", vec![9]),
+            ("경기 수원시 장안구 파장동", vec![11]),
+            ("경기 수원시장안구 정자동", vec![12]),
+            ("충청남도 홍성군 갈산면", vec![13]),
+            ("충남 홍성군 갈산면 상촌리", vec![13]),
+            ("세종특별자치시", vec![14]),
+            ("서울특별시 우사단로4길", vec![0]),
+        ] {
+            let mut all = index.find(question);
+            all.retain(|number| (*number as usize) < ADDRESSES.len());
+            assert_eq!(all, found, "{question}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_wide_or_unknown_finds_nothing() {
+        let index = index();
+        for question in [
+            "",
+            "  ",
+            "서울",
+            "경기도",
+            "서울 없는구",
+            "1층",
+            "경남 포항시",
+        ] {
+            assert!(index.find(question).is_empty(), "{question}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
     output::Format,
     sell::SellArgs,
     stock::StockCommand,
+    terminal::TerminalArgs,
     time::{self, Span},
     void::VoidArgs,
 };
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Record a sale, if the person may take it
     #[command(after_help = EXIT_CODES_HELP)]
     Sell(SellArgs),
+    /// Sell at a counter, also without a connection; hand in paper sales
+    #[command(after_help = EXIT_CODES_HELP)]
+    Terminal(TerminalArgs),
     /// Undo a sale of this site, on its day
     #[command(after_help = EXIT_CODES_HELP)]
     Void(VoidArgs),

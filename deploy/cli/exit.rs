@@ -35,7 +35,7 @@ Exit codes:
   0  done; for sell and check: granted
   1  unexpected failure
   2  wrong usage, configuration or input
-  3  denied (an answer: the reason is printed)
+  3  denied, or some slips rejected (an answer: the reason is printed)
   4  unknown outcome: repeat with the same --request-id, which is safe
   5  service unavailable or overloaded: nothing was done
   6  a verification found a difference";

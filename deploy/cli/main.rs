@@ -25,6 +25,7 @@ mod sale;
 mod sell;
 mod show;
 mod stock;
+mod terminal;
 mod time;
 mod void;
 
@@ -61,6 +62,7 @@ async fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Gateway(args) => gateway::run(args, output, env).await,
         Command::Check(args) => check::run(args, &reach()?).await,
         Command::Sell(args) => sell::run(args, &reach()?).await,
+        Command::Terminal(args) => terminal::run(args, &reach()?).await,
         Command::Void(args) => void::run(args, &reach()?).await,
         Command::History(args) => history::run(args, &reach()?).await,
         Command::Stock(command) => stock::run(command, &reach()?).await,

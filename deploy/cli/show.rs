@@ -205,7 +205,7 @@ fn position(position: Position) -> String {
     format!("shard {shard}, term {term}, entry {log_index}, answer {ordinal}")
 }
 
-fn units(quantity: u32) -> String {
+pub(crate) fn units(quantity: u32) -> String {
     match quantity {
         1 => "1 unit".to_owned(),
         _ => format!("{quantity} units"),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ConfigError, Loaded,
+    cluster::ClockEntry,
     keys::{self, TlsFiles},
 };
 
@@ -33,6 +34,9 @@ pub(crate) struct ContextFile {
     /// The scheme of the national IDs.
     #[serde(default = "kr_rrn")]
     pub(crate) id_scheme: String,
+    /// Where the cluster runs on a clock of its own: the same as in `cluster.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) clock: Option<ClockEntry>,
     /// Needed to check, sell, void and list.
     pub(crate) terminal: Option<TerminalEntry>,
     /// Needed for `quorate admin`.

@@ -192,6 +192,7 @@ fn context(layout: &Layout) -> ContextFile {
         program: example::PROGRAM.to_owned(),
         time_zone: example::TIME_ZONE.to_owned(),
         id_scheme: quorate_client::model::NationalId::KR_RRN.to_owned(),
+        clock: layout.shape.clock,
         terminal: Some(TerminalEntry {
             site: example::SITE.to_owned(),
             device: example::DEVICE.to_owned(),

@@ -63,6 +63,11 @@ pub async fn hand_in<O: Online>(
         }
     }
     let mut journal = journal.lock();
+    if let Some(key) = online.sealing_key()
+        && let Err(error) = journal.keep_key(key)
+    {
+        report.not_noted = Some(error);
+    }
     if !report.answers.is_empty()
         && let Err(error) = journal.sync()
     {

@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub(crate) programs: Vec<Program>,
 }
 
-/// What the gateway needs to know of a program; its rules are the shards' business.
+/// What the gateway needs to know of a program; its rules are the shards' business and only handed on.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) id: ProgramId,
@@ -35,6 +35,8 @@ pub(crate) struct Program {
     pub(crate) zone: TimeZone,
     /// What is rationed, at least one product; the first is meant where none is named.
     pub(crate) products: Vec<ProductId>,
+    /// As it came, for operators to look at.
+    pub(crate) definition: std::sync::Arc<quorate_proto::storage::ProgramDefinition>,
 }
 
 impl View {

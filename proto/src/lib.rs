@@ -1,12 +1,13 @@
 //! The contract between terminals, gateways and nodes, and the identifiers all of them share.
 //!
-//! [`ids`], [`ring`], [`shard_map`] and [`slip`] are pure; [`status`] is the table of errors.
+//! [`ids`], [`program`], [`ring`], [`shard_map`] and [`slip`] are pure; [`status`] is the table of errors.
 //! Generated messages live in [`v1`], [`admin`], [`internal`] and [`storage`]; they stop at the border
 //! of each service. Deliberately absent: sockets, clocks, storage.
 
 #![forbid(unsafe_code)]
 
 pub mod ids;
+pub mod program;
 mod redact;
 pub mod ring;
 pub mod shard_map;

@@ -7,7 +7,7 @@ mod report;
 mod slips;
 mod stock;
 
-pub(crate) use admin::{program_to_wire, site_to_wire, status, verification};
+pub(crate) use admin::{shadow_counts, site_to_wire, status, verification};
 pub(crate) use ration::{recorded, sales, time, time_to_wire, verdict, voided};
 pub(crate) use report::{citizen_sales, corrected, daily, over_quota};
 pub(crate) use slips::{sealing_key, slip_answer};

@@ -7,7 +7,7 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use quorate_proto::{
     admin::{self, admin_client::AdminClient},
-    ids::{DeviceId, SiteCode},
+    ids::{DeviceId, ProgramId, SiteCode},
 };
 use tonic::{Response, Status, transport::Channel};
 
@@ -16,7 +16,7 @@ use crate::{
     connection::Connection,
     deadline::Deadline,
     error::AdminError,
-    model::{ClusterStatus, Program, Verification},
+    model::{ClusterStatus, ProgramPut, PutProgram, ShadowReport, Verification},
     session::timed,
 };
 
@@ -80,26 +80,70 @@ impl Operator {
         Ok(!answer.already_enrolled)
     }
 
-    /// Puts a program, or more rules of it, in force; its version.
+    /// Puts a program, or more rules of it, in force. A program goes as its message: only the core knows its
+    /// laws, and whoever writes programs checks them there.
     ///
     /// # Errors
     /// See [`AdminError`].
     pub async fn put_program(
         &self,
-        program: &Program,
+        program: &admin::Program,
+        put: PutProgram,
         time_limit: Duration,
-    ) -> Result<u64, AdminError> {
+    ) -> Result<ProgramPut, AdminError> {
         let answer = self
             .call(time_limit, |channel, left| {
                 let message = admin::PutProgramRequest {
-                    program: Some(codec::program_to_wire(program)),
-                    ..admin::PutProgramRequest::default()
+                    program: Some(program.clone()),
+                    expected_version: put.expected_version,
+                    immediate: put.immediate,
                 };
                 let request = timed(message, left);
                 async move { client(channel).put_program(request).await }
             })
             .await?;
-        Ok(answer.version)
+        Ok(ProgramPut {
+            version: answer.version,
+            unchanged: answer.unchanged,
+        })
+    }
+
+    /// Every program as it stands, as its message.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn list_programs(
+        &self,
+        time_limit: Duration,
+    ) -> Result<Vec<admin::Program>, AdminError> {
+        let answer = self
+            .call(time_limit, |channel, left| {
+                let request = timed(admin::ListProgramsRequest {}, left);
+                async move { client(channel).list_programs(request).await }
+            })
+            .await?;
+        Ok(answer.programs)
+    }
+
+    /// What the shadow rules of a program would have decided.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn shadow_counts(
+        &self,
+        program: &ProgramId,
+        time_limit: Duration,
+    ) -> Result<ShadowReport, AdminError> {
+        let answer = self
+            .call(time_limit, |channel, left| {
+                let message = admin::GetShadowCountsRequest {
+                    program: program.to_string(),
+                };
+                let request = timed(message, left);
+                async move { client(channel).get_shadow_counts(request).await }
+            })
+            .await?;
+        Ok(codec::shadow_counts(answer))
     }
 
     /// Compares what every replica holds, at one log index a shard. Reads every record of the cluster.

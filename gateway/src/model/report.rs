@@ -1,5 +1,7 @@
 //! What operators ask of whole shards.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use quorate_proto::{
     ids::{ProgramId, SiteType},
@@ -27,6 +29,31 @@ pub(crate) struct ListDays {
     /// Where the page before ended; empty: the first page.
     pub(crate) after: Bytes,
     pub(crate) limit: u32,
+}
+
+/// List what a shard's shadow rules would have decided.
+pub(crate) struct ListShadows {
+    pub(crate) program: ProgramId,
+}
+
+/// What one shadow rule would have decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ShadowCount {
+    pub(crate) evaluated: u64,
+    /// Granted, and it would have denied them.
+    pub(crate) would_deny: BTreeMap<DenialReason, u64>,
+    /// Denied, and it would have granted them.
+    pub(crate) would_grant: u64,
+}
+
+impl ShadowCount {
+    pub(crate) fn add(&mut self, more: &ShadowCount) {
+        self.evaluated += more.evaluated;
+        self.would_grant += more.would_grant;
+        for (reason, count) in &more.would_deny {
+            *self.would_deny.entry(*reason).or_default() += count;
+        }
+    }
 }
 
 /// One paper sale beyond the ration.

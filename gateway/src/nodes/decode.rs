@@ -3,6 +3,8 @@
 pub(crate) mod report;
 pub(crate) mod stock;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::tz::TimeZoneDatabase;
 use quorate_proto::{
@@ -301,6 +303,7 @@ fn program(definition: &storage::ProgramDefinition) -> Option<Program> {
             .get(&definition.time_zone)
             .ok()?,
         products,
+        definition: Arc::new(definition.clone()),
     })
 }
 

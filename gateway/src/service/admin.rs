@@ -15,7 +15,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::Stream;
 use quorate_proto::admin::{
     CorrectSaleRequest, CorrectSaleResponse, EnrollDeviceRequest, EnrollDeviceResponse,
-    GetStatusRequest, GetStatusResponse, ImportSitesRequest, ImportSitesResponse,
+    GetShadowCountsRequest, GetShadowCountsResponse, GetStatusRequest, GetStatusResponse, ListProgramsRequest, ListProgramsResponse, ImportSitesRequest, ImportSitesResponse,
     ListCitizenSalesRequest, ListCitizenSalesResponse, PutProgramRequest, PutProgramResponse,
     ReportDailyRequest, ReportDailyResponse, ReportOverQuotaRequest, ReportOverQuotaResponse,
     SuspendSiteRequest, SuspendSiteResponse, VerifyRequest, VerifyResponse, admin_server::Admin,
@@ -113,16 +113,23 @@ impl Admin for AdminService {
 
     async fn list_programs(
         &self,
-        _: Request<quorate_proto::admin::ListProgramsRequest>,
-    ) -> Result<Response<quorate_proto::admin::ListProgramsResponse>, Status> {
-        Err(Status::unimplemented(""))
+        request: Request<ListProgramsRequest>,
+    ) -> Result<Response<ListProgramsResponse>, Status> {
+        let admitted = self.admit(&request, "list programs")?;
+        let view = self.border.view(admitted.deadline).await?;
+        Ok(Response::new(program::list(&view)))
     }
 
     async fn get_shadow_counts(
         &self,
-        _: Request<quorate_proto::admin::GetShadowCountsRequest>,
-    ) -> Result<Response<quorate_proto::admin::GetShadowCountsResponse>, Status> {
-        Err(Status::unimplemented(""))
+        request: Request<GetShadowCountsRequest>,
+    ) -> Result<Response<GetShadowCountsResponse>, Status> {
+        let admitted = self.admit(&request, "count what shadow rules would decide")?;
+        let view = self.border.view(admitted.deadline).await?;
+        let request = request.get_ref();
+        let response =
+            program::shadow_counts(&self.border, &view, request, admitted.deadline).await?;
+        Ok(Response::new(response))
     }
 
     async fn suspend_site(

@@ -14,6 +14,7 @@ mod calendar;
 mod claims;
 mod command;
 mod counts;
+mod explain;
 mod history;
 mod judge;
 mod outcome;
@@ -40,6 +41,7 @@ pub use command::{
     AdoptRange, Batch, Command, CommandBody, Correction, PutDevice, RecordSale, RecordSlip,
     SaleSite, SuspendSite, VoidBy, VoidSale,
 };
+pub use explain::{Explanation, Situation, explain};
 pub use counts::{
     DailyAnswer, DailyRow, DayCounts, DayKey, ReasonCounts, RetiredUnits, ShadowCounts, ShadowRow,
 };

@@ -11,7 +11,7 @@ use quorate_core::codec;
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::ClusterEvent;
-use quorate_proto::storage::{SystemCommand, SystemOutcome};
+use quorate_proto::storage::{SystemCommand, SystemOutcome, system_command};
 use tokio::sync::watch;
 
 use super::view::AddressBook;
@@ -73,7 +73,7 @@ impl SystemProposer {
         if !group.leadership().borrow().here {
             return Err(SystemError::NotLeader);
         }
-        let bytes = codec::encode_system_command(command);
+        let bytes = codec::encode_system_command(&self.stamped(command));
         match group.submit(bytes).await.outcome().await {
             Proposed::Applied {
                 outcome: Applied::System(outcome),
@@ -82,6 +82,15 @@ impl SystemProposer {
             Proposed::Applied { .. } | Proposed::Unknown => Err(SystemError::Unavailable),
             Proposed::NotLeader(_) => Err(SystemError::NotLeader),
         }
+    }
+
+    /// The command with the time of its proposal, where it depends on it.
+    fn stamped(&self, command: &SystemCommand) -> SystemCommand {
+        let mut command = command.clone();
+        if let Some(system_command::Body::PutProgram(put)) = &mut command.body {
+            put.proposed_at_ms = self.env.unix_ms();
+        }
+        command
     }
 
     async fn try_everywhere(&self, command: &SystemCommand) -> Result<SystemOutcome, SystemError> {

@@ -19,11 +19,14 @@ use anyhow::bail;
 use jiff::Timestamp;
 use quorate_client::{
     Connection, ConnectionOptions, DeviceKey, Operator, Terminal, TerminalIdentity,
-    model::{ClusterStatus, Program, RuleWindow, Site},
+    model::{ClusterStatus, PutProgram, Site},
     public::PublicReader,
 };
 use quorate_link::{Env, Role, SealingKey, TlsClient, TlsMaterial};
-use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
+use quorate_proto::{
+    admin,
+    ids::{DeviceId, ProgramId, SiteCode, SiteType},
+};
 use tempfile::TempDir;
 
 use crate::{cli::Cli, history::Rule};
@@ -37,6 +40,8 @@ pub const PROGRAM: &str = "ration";
 pub const SALE_QUANTITY_MAX: u32 = 200;
 /// The terminal of the context file stands at the first site.
 pub const SITES: [&str; 4] = ["harness-1", "harness-2", "harness-3", "harness-4"];
+/// The rule is in force from here on, Unix milliseconds: the first instant of 2020.
+const RULE_FROM_MS: i64 = 1_577_836_800_000;
 const DEVICE: &str = "till-1";
 
 /// For one call to the cluster.
@@ -187,18 +192,22 @@ impl Cluster {
     /// The program, the sites and the device.
     async fn furnish(&self) -> anyhow::Result<()> {
         let operator = self.operator()?;
-        let program = Program {
-            id: program_id(),
+        let week = admin::rule_version::Window::CalendarWeek(admin::CalendarWeek {});
+        let program = admin::Program {
+            id: program_id().to_string(),
             time_zone: "Asia/Seoul".to_owned(),
-            rules: vec![quorate_client::model::Rule {
+            rules: vec![admin::RuleVersion {
                 id: "harness".to_owned(),
-                effective_from: "2020-01-01T00:00:00Z".parse()?,
+                effective_from_ms: RULE_FROM_MS,
                 limit: self.options.rule.limit,
                 sale_quantity_max: SALE_QUANTITY_MAX,
-                window: RuleWindow::CalendarWeek,
+                window: Some(week),
+                ..admin::RuleVersion::default()
             }],
+            ..admin::Program::default()
         };
-        operator.put_program(&program, CALL_TIME_MAX).await?;
+        let put = PutProgram::default();
+        operator.put_program(&program, put, CALL_TIME_MAX).await?;
         let sites: Vec<Site> = SITES.iter().map(|code| site(code)).collect();
         operator.import_sites(&sites, CALL_TIME_MAX, |_| {}).await?;
         for site in &sites {

@@ -7,8 +7,8 @@ use quorate_proto::admin;
 use crate::{
     error::MalformedAnswer,
     model::{
-        ClusterStatus, DenialReason, Health, NodeStatus, Program, ProgramStatus, ReplicaDigest,
-        ReplicaStatus, RuleWindow, ShardStatus, ShardVerification, Site, Totals, Verification,
+        ClusterStatus, DenialReason, Health, NodeStatus, ProgramStatus, ReplicaDigest,
+        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, Totals, Verification,
     },
 };
 
@@ -153,24 +153,17 @@ pub(super) fn denial_count(denial: admin::DenialCount) -> (String, u64) {
     (name, denial.count)
 }
 
-pub(crate) fn program_to_wire(program: &Program) -> admin::Program {
-    let rules = program.rules.iter().map(|rule| admin::RuleVersion {
-        id: rule.id.clone(),
-        effective_from_ms: rule.effective_from.as_millisecond(),
-        limit: rule.limit,
-        sale_quantity_max: rule.sale_quantity_max,
-        window: Some(match rule.window {
-            RuleWindow::CalendarWeek => {
-                admin::rule_version::Window::CalendarWeek(admin::CalendarWeek {})
-            }
-        }),
-        ..admin::RuleVersion::default()
+pub(crate) fn shadow_counts(answer: admin::GetShadowCountsResponse) -> ShadowReport {
+    let rules = answer.rules.into_iter().map(|rule| ShadowCounts {
+        rule: rule.rule,
+        evaluated: rule.evaluated,
+        would_deny: rule.would_deny.into_iter().map(denial_count).collect(),
+        would_grant: rule.would_grant,
     });
-    admin::Program {
-        id: program.id.to_string(),
-        time_zone: program.time_zone.clone(),
+    ShadowReport {
         rules: rules.collect(),
-        ..admin::Program::default()
+        shards_counted: answer.shards_counted,
+        shards_total: answer.shards_total,
     }
 }
 

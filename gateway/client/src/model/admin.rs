@@ -199,37 +199,46 @@ pub struct Totals {
     pub records_over_limit: u64,
 }
 
-/// A program as an operator writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program {
-    /// Its id.
-    pub id: ProgramId,
-    /// IANA name of the zone that its days are of.
-    pub time_zone: String,
-    /// In any order; the last one not after a decision's time is in force.
-    pub rules: Vec<Rule>,
+/// How a program is put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PutProgram {
+    /// Refused if the program's version is another one; 0: any.
+    pub expected_version: u64,
+    /// Change decisions at once, shard by shard.
+    pub immediate: bool,
 }
 
-/// One dated rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Named in every verdict.
-    pub id: String,
-    /// From when.
-    pub effective_from: Timestamp,
-    /// Units a person may take in one window.
-    pub limit: u32,
-    /// Largest quantity of one sale.
-    pub sale_quantity_max: u32,
-    /// What a limit counts over.
-    pub window: RuleWindow,
-}
-
-/// What a limit counts over.
+/// What became of a program that was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RuleWindow {
-    /// Monday 00:00 to Sunday 24:00.
-    CalendarWeek,
+pub struct ProgramPut {
+    /// The version it has now.
+    pub version: u64,
+    /// The same program was there already.
+    pub unchanged: bool,
+}
+
+/// What the shadow rules of a program would have decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowReport {
+    /// By rule.
+    pub rules: Vec<ShadowCounts>,
+    /// Shards that answered.
+    pub shards_counted: u32,
+    /// Of so many.
+    pub shards_total: u32,
+}
+
+/// What one shadow rule would have decided since it was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowCounts {
+    /// The rule version.
+    pub rule: String,
+    /// Sales decided while it was in shadow.
+    pub evaluated: u64,
+    /// Granted, and it would have denied them: reasons and how many.
+    pub would_deny: Vec<(String, u64)>,
+    /// Denied, and it would have granted them.
+    pub would_grant: u64,
 }
 
 /// A sales site.

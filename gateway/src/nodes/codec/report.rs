@@ -10,7 +10,9 @@ use super::{Operation, SMALL_BYTES, citizen, claims, query, request_id, write};
 use crate::{
     model::{
         Correct, Voided,
-        report::{DayCounts, DayKey, ListDays, ListOverQuota, OverQuotaSale},
+        report::{
+            DayCounts, DayKey, ListDays, ListOverQuota, ListShadows, OverQuotaSale, ShadowCount,
+        },
         stock::Page,
     },
     nodes::decode::{self, BadAnswer, Wire, report},
@@ -54,6 +56,24 @@ impl Operation for ListDays {
     fn decode(wire: Wire) -> Result<Page<(DayKey, DayCounts)>, BadAnswer> {
         match wire {
             Wire::Read(query_reply::Body::Daily(page)) => report::days(page),
+            _ => Err(BadAnswer::Kind),
+        }
+    }
+}
+
+impl Operation for ListShadows {
+    type Answer = Vec<(String, ShadowCount)>;
+    const WRITES: bool = false;
+
+    fn encode(&self, _: Epoch) -> shard_command::Body {
+        query(query::Body::Shadow(internal::ShadowQuery {
+            program: self.program.as_str().to_owned(),
+        }))
+    }
+
+    fn decode(wire: Wire) -> Result<Vec<(String, ShadowCount)>, BadAnswer> {
+        match wire {
+            Wire::Read(query_reply::Body::Shadow(answer)) => report::shadows(answer),
             _ => Err(BadAnswer::Kind),
         }
     }

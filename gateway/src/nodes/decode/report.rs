@@ -4,7 +4,7 @@ use quorate_proto::{ids::SiteType, internal, storage, v1::DenialReason};
 
 use super::{BadAnswer, denial_reason, site_type, stock::site_sale};
 use crate::model::{
-    report::{DayCounts, DayKey, OverQuotaSale},
+    report::{DayCounts, DayKey, OverQuotaSale, ShadowCount},
     stock::Page,
 };
 
@@ -49,13 +49,7 @@ pub(crate) fn days(answer: internal::DailyAnswer) -> Result<Page<(DayKey, DayCou
 }
 
 fn day_counts(counts: storage::DayCounts) -> Result<DayCounts, BadAnswer> {
-    let denials = counts
-        .denials
-        .iter()
-        .zip(0..)
-        .filter(|(count, _)| **count > 0)
-        .map(|(count, number)| Ok((denial_reason(number)?, *count)));
-    let denials: Vec<(DenialReason, u64)> = denials.collect::<Result<_, _>>()?;
+    let denials = by_reason(&counts.denials)?;
     Ok(DayCounts {
         online_sales: counts.online_sales,
         online_units: counts.online_units,
@@ -66,4 +60,27 @@ fn day_counts(counts: storage::DayCounts) -> Result<DayCounts, BadAnswer> {
         voided_units: counts.units_voided,
         denials,
     })
+}
+
+pub(crate) fn shadows(
+    answer: internal::ShadowAnswer,
+) -> Result<Vec<(String, ShadowCount)>, BadAnswer> {
+    let rules = answer.rules.into_iter().map(|row| {
+        let counts = row.counts.ok_or(BadAnswer::Missing("counts"))?;
+        let counts = ShadowCount {
+            evaluated: counts.evaluated,
+            would_deny: by_reason(&counts.would_deny)?.into_iter().collect(),
+            would_grant: counts.would_grant,
+        };
+        Ok((row.rule, counts))
+    });
+    rules.collect()
+}
+
+/// What was counted, indexed by the number of its reason.
+fn by_reason(counts: &[u64]) -> Result<Vec<(DenialReason, u64)>, BadAnswer> {
+    let counted = counts.iter().zip(0..).filter(|(count, _)| **count > 0);
+    counted
+        .map(|(count, number)| Ok((denial_reason(number)?, *count)))
+        .collect()
 }

@@ -129,6 +129,7 @@ mod tests {
             version: 1,
             zone: TimeZone::UTC,
             products: products.iter().map(product).collect(),
+            definition: std::sync::Arc::default(),
         };
         View {
             programs: vec![

@@ -272,6 +272,7 @@ mod tests {
             version: 1,
             zone: jiff::tz::TimeZone::UTC,
             products: Vec::new(),
+            definition: std::sync::Arc::default(),
         }];
         let read = |program: &str, first: &str, last: &str| {
             let message = ReportDailyRequest {

@@ -16,6 +16,7 @@ use crate::{
     reach::Reach,
 };
 
+pub(crate) use program::run_offline as run_program_offline;
 pub(crate) use report::parse_date;
 pub(crate) use sites::read as read_sites;
 pub(crate) use verify::VERIFY_TIME_MIN;

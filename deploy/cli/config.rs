@@ -1,4 +1,4 @@
-//! Configuration files: TOML (programs also JSON), every key known, every fault named with file and line.
+//! Configuration files: TOML (programs YAML), every key known, every fault named with file and line.
 //!
 //! Invariants: a file is read once, here, and handed on as a value; paths in a file are relative to that
 //! file. Deliberately absent: defaults that differ between machines, and environment variables.
@@ -44,7 +44,7 @@ impl<T> Loaded<T> {
     }
 }
 
-/// Reads a configuration file; JSON if its name ends so, TOML otherwise.
+/// Reads a configuration file.
 ///
 /// # Errors
 /// See [`ConfigError`].
@@ -53,16 +53,8 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path) -> Result<Loaded<T>, Config
         path: path.to_owned(),
         source,
     })?;
-    let value = if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        parse_json(path, &text)?
-    } else {
-        parse_toml(path, &text)?
-    };
     Ok(Loaded {
-        value,
+        value: parse_toml(path, &text)?,
         path: path.to_owned(),
     })
 }
@@ -71,17 +63,6 @@ fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigE
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| line_of(text, span.start));
         ConfigError::fault(path, line, error.message())
-    })
-}
-
-fn parse_json<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
-    serde_json::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        // The position is said apart.
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(message.as_str(), |(message, _)| message);
-        ConfigError::fault(path, Some(error.line()), message)
     })
 }
 
@@ -96,16 +77,10 @@ mod tests {
     use super::*;
     use crate::config::{
         cluster::ClusterFile, context::ContextFile, gateway::GatewayFile, node::NodeFile,
-        program::ProgramFile,
     };
 
     fn fault<T: DeserializeOwned>(name: &str, text: &str) -> String {
-        let path = Path::new(name);
-        let parsed = if name.ends_with("json") {
-            parse_json::<T>(path, text)
-        } else {
-            parse_toml::<T>(path, text)
-        };
+        let parsed = parse_toml::<T>(Path::new(name), text);
         parsed.map(|_| ()).unwrap_err().to_string()
     }
 
@@ -146,15 +121,6 @@ mod tests {
     }
 
     #[test]
-    fn json_faults_read_alike() {
-        let text = "{\n  \"id\": \"mask\",\n  \"timezone\": \"Asia/Seoul\"\n}";
-        assert_eq!(
-            fault::<ProgramFile>("mask.json", text),
-            "mask.json:3: unknown key `timezone`; did you mean `time_zone`?"
-        );
-    }
-
-    #[test]
     fn the_sample_files_are_valid() {
         fn sample<T: DeserializeOwned>(name: &str, text: &str) -> Loaded<T> {
             let path = PathBuf::from(name);
@@ -176,12 +142,11 @@ mod tests {
         let gateway: Loaded<GatewayFile> =
             sample("gateway.toml", include_str!("../config/gateway.toml"));
         assert_eq!(gateway.value.cluster_id, cluster.value.cluster_id);
-        let program: Loaded<ProgramFile> =
-            sample("program.toml", include_str!("../config/program.toml"));
-        assert_eq!(program.to_program().unwrap().rules.len(), 2);
+        let text = include_str!("../config/program.yaml");
+        let program = program::parse(Path::new("program.yaml"), text).unwrap();
         let context: Loaded<ContextFile> =
             sample("context.toml", include_str!("../config/context.toml"));
-        assert_eq!(context.program().unwrap(), program.to_program().unwrap().id);
+        assert_eq!(context.program().unwrap(), program.id());
         context.time_zone().unwrap();
     }
 

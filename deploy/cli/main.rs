@@ -66,6 +66,9 @@ async fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Void(args) => void::run(args, &reach()?).await,
         Command::History(args) => history::run(args, &reach()?).await,
         Command::Stock(command) => stock::run(command, &reach()?).await,
+        Command::Admin(admin::AdminCommand::Program(command)) if command.is_offline() => {
+            admin::run_program_offline(command, output)
+        }
         Command::Admin(command) => admin::run(command, &reach()?).await,
         Command::Load(args) => load::run(*args, &reach()?).await,
     }

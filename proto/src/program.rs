@@ -24,10 +24,13 @@ pub fn to_definition(
     program: admin::Program,
 ) -> Result<storage::ProgramDefinition, ProgramShapeError> {
     let rules = program.rules.into_iter().enumerate();
-    let products = program.products.into_iter().map(|product| storage::Product {
-        id: product.id,
-        name: product.name,
-    });
+    let products = program
+        .products
+        .into_iter()
+        .map(|product| storage::Product {
+            id: product.id,
+            name: product.name,
+        });
     Ok(storage::ProgramDefinition {
         id: program.id,
         time_zone: program.time_zone,
@@ -79,11 +82,14 @@ fn rule_to_stored(
         }),
         None => return Err(wrong("window", "a window is required")),
     };
-    let limits = rule.birth_year_limits.iter().map(|other| storage::BirthYearLimit {
-        born_first: other.born_first,
-        born_last: other.born_last,
-        limit: other.limit,
-    });
+    let limits = rule
+        .birth_year_limits
+        .iter()
+        .map(|other| storage::BirthYearLimit {
+            born_first: other.born_first,
+            born_last: other.born_last,
+            limit: other.limit,
+        });
     let site_types = rule.site_types.iter().map(|text| {
         let site_type = SiteType::parse(text);
         site_type
@@ -96,7 +102,8 @@ fn rule_to_stored(
         born_last: proxy.born_last,
         note: proxy.note,
     });
-    let unsigned = |number: i32, part: &str, why| u32::try_from(number).map_err(|_| wrong(part, why));
+    let unsigned =
+        |number: i32, part: &str, why| u32::try_from(number).map_err(|_| wrong(part, why));
     Ok(storage::Rule {
         id: rule.id,
         effective_from_ms: rule.effective_from_ms,
@@ -123,7 +130,11 @@ fn rule_to_stored(
         site_types: site_types.collect::<Result<_, _>>()?,
         proxies: proxies.collect(),
         proxy_either_day: rule.proxy_either_day,
-        state: unsigned(rule.state, "state", "a state is active, shadow or withdrawn")?,
+        state: unsigned(
+            rule.state,
+            "state",
+            "a state is active, shadow or withdrawn",
+        )?,
         closed: rule.closed,
     })
 }
@@ -131,11 +142,14 @@ fn rule_to_stored(
 fn rule_from_stored(rule: &storage::Rule) -> admin::RuleVersion {
     use admin::rule_version::Window as Sent;
     use storage::rule::Window as Stored;
-    let limits = rule.birth_year_limits.iter().map(|other| admin::BirthYearLimit {
-        born_first: other.born_first,
-        born_last: other.born_last,
-        limit: other.limit,
-    });
+    let limits = rule
+        .birth_year_limits
+        .iter()
+        .map(|other| admin::BirthYearLimit {
+            born_first: other.born_first,
+            born_last: other.born_last,
+            limit: other.limit,
+        });
     let proxies = rule.proxies.iter().map(|proxy| admin::ProxyGround {
         id: proxy.id.clone(),
         born_first: proxy.born_first,
@@ -174,7 +188,11 @@ fn rule_from_stored(rule: &storage::Rule) -> admin::RuleVersion {
             holidays_open: rotation.holidays_open,
         }),
         single_visit: rule.single_visit,
-        site_types: rule.site_types.iter().map(|number| format!("{number:02}")).collect(),
+        site_types: rule
+            .site_types
+            .iter()
+            .map(|number| format!("{number:02}"))
+            .collect(),
         proxies: proxies.collect(),
         proxy_either_day: rule.proxy_either_day,
         state: number(rule.state),
@@ -229,7 +247,10 @@ mod tests {
             time_zone: "Asia/Seoul".to_owned(),
             rules: vec![
                 rule("week", Window::CalendarWeek(admin::CalendarWeek {})),
-                rule("rolling", Window::RollingDays(admin::RollingDays { days: 7 })),
+                rule(
+                    "rolling",
+                    Window::RollingDays(admin::RollingDays { days: 7 }),
+                ),
                 rule("fixed", Window::FixedDates(dates)),
             ],
             products: vec![admin::Product {
@@ -252,7 +273,10 @@ mod tests {
         type Break = fn(&mut admin::RuleVersion);
         let cases: [(Break, &str); 4] = [
             (|rule| rule.window = None, "program.rules[1].window"),
-            (|rule| rule.site_types.push("1".to_owned()), "program.rules[1].site_types"),
+            (
+                |rule| rule.site_types.push("1".to_owned()),
+                "program.rules[1].site_types",
+            ),
             (|rule| rule.state = -1, "program.rules[1].state"),
             (
                 |rule| rule.rotation.as_mut().unwrap().digit = -1,

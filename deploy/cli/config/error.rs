@@ -47,11 +47,20 @@ impl ConfigError {
         };
         let mut quoted = said.split('`').skip(1).step_by(2).map(str::to_owned);
         let key = quoted.next().unwrap_or_default();
-        let valid: Vec<String> = quoted.collect();
+        Self::unknown_key(&path, line, key, quoted.collect())
+    }
+
+    /// A key that is none of the valid ones.
+    pub(crate) fn unknown_key(
+        path: &Path,
+        line: Option<usize>,
+        key: String,
+        valid: Vec<String>,
+    ) -> Self {
         Self::UnknownKey {
-            nearest: nearest(&key, &valid),
-            path,
+            path: path.to_owned(),
             line,
+            nearest: nearest(&key, &valid),
             key,
             valid,
         }

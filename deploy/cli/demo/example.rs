@@ -1,7 +1,5 @@
 //! What the demo is furnished with: the mask program of March 2020 and a handful of invented sites.
 
-use crate::config::program::{ProgramFile, RuleEntry, WindowName};
-
 /// Where the demo's terminal stands: the first of [`SITES`].
 pub(super) const SITE: &str = "11000001";
 
@@ -24,18 +22,16 @@ addr,code,latitude,longitude,name,type
 
 /// Two a week, Monday to Sunday. The largest single sale lies above the limit, so that asking for a third
 /// is answered with a denial and not with an error.
-pub(super) fn program() -> ProgramFile {
-    ProgramFile {
-        id: PROGRAM.to_owned(),
-        time_zone: TIME_ZONE.to_owned(),
-        rules: vec![RuleEntry {
-            id: "2020-03-09".to_owned(),
-            effective_from: "2020-03-09T00:00:00+09:00"
-                .parse()
-                .expect("the constant is a time"),
-            limit: 2,
-            sale_quantity_max: 10,
-            window: WindowName::CalendarWeek,
-        }],
-    }
-}
+pub(super) const PROGRAM_FILE: &str = "\
+# The program, as `quorate admin program apply` takes it.
+
+id: mask
+time_zone: Asia/Seoul
+rules:
+  - id: \"2020-03-09\"
+    from: 2020-03-09T00:00
+    limit: 2
+    largest_sale: 10
+    window: calendar-week
+    visit: split
+";

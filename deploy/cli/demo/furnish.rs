@@ -5,14 +5,16 @@ use std::{fs, time::Duration};
 
 use quorate_client::{
     Connection, ConnectionOptions, Operator, Terminal,
-    model::{ClusterStatus, Health},
+    model::{ClusterStatus, Health, PutProgram},
 };
+use quorate_core::codec;
 use quorate_link::{Env, TlsClient};
+use quorate_proto::program;
 
 use super::{checklist::Checklist, directory::cannot_write, example, layout::Layout};
 use crate::{
     admin,
-    config::{self, context::ContextFile, program::ProgramFile},
+    config::{self, context::ContextFile},
     exit::Failure,
 };
 
@@ -154,10 +156,12 @@ async fn put_program(
         ));
         return Ok(());
     }
-    let program = config::load::<ProgramFile>(&layout.program_file())?.to_program()?;
-    operator.put_program(&program, CALL_TIME_MAX).await?;
-    let rule = program.rules.first();
+    let program = config::program::load(&layout.program_file())?;
+    let message = program::from_definition(&codec::program_to_proto(&program));
+    let put = PutProgram::default();
+    operator.put_program(&message, put, CALL_TIME_MAX).await?;
+    let rule = program.rules().first();
     let limit = rule.map_or(0, |rule| rule.limit);
-    step.done(&format!("program {}: {limit} a week", program.id));
+    step.done(&format!("program {}: {limit} a week", program.id()));
     Ok(())
 }

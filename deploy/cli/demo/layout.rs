@@ -69,7 +69,7 @@ impl Layout {
     }
 
     pub(super) fn program_file(&self) -> PathBuf {
-        self.path("program-mask.toml")
+        self.path("program-mask.yaml")
     }
 
     pub(super) fn sites_file(&self) -> PathBuf {

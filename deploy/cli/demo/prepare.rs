@@ -64,11 +64,7 @@ pub(super) fn prepare(
         &Role::Operator("demo".to_owned()),
         &authority,
     )?;
-    write_toml(
-        &layout.program_file(),
-        "The program, as `quorate admin program put` takes it.",
-        &example::program(),
-    )?;
+    write(&layout.program_file(), example::PROGRAM_FILE)?;
     write(&layout.sites_file(), example::SITES)?;
     write_toml(
         &layout.context_file(),
@@ -264,7 +260,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::{
-        config::{self, program::ProgramFile},
+        config,
         demo::layout::Shape,
         output::{Format, Output},
     };
@@ -289,8 +285,8 @@ mod tests {
         assert!(context.terminal().unwrap().is_some());
         assert!(context.operator().unwrap().is_some());
         context.program().unwrap();
-        let program = config::load::<ProgramFile>(&layout.program_file()).unwrap();
-        assert_eq!(program.to_program().unwrap().rules[0].limit, 2);
+        let program = config::program::load(&layout.program_file()).unwrap();
+        assert_eq!(program.rules()[0].limit, 2);
         let sites = crate::admin::read_sites(&layout.sites_file()).unwrap();
         assert_eq!((sites.sites.len(), sites.bad_rows.len()), (6, 0));
         assert_eq!(sites.sites[0].code.as_str(), example::SITE);

@@ -10,8 +10,9 @@ mod stock;
 mod verdict;
 
 pub use admin::{
-    Changes, ClusterStatus, Health, NodeStatus, ProgramPut, ProgramStatus, PutProgram, ReplicaDigest,
-    ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, Totals, Verification,
+    Changes, ClusterStatus, Health, NodeStatus, ProgramPut, ProgramStatus, PutProgram,
+    ReplicaDigest, ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site,
+    Totals, Verification,
 };
 pub use report::{Correction, DailyCounts, OverQuotaSale};
 pub use request::{NationalId, Proxy, Sale, Undo};

@@ -15,8 +15,9 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use futures_util::Stream;
 use quorate_proto::admin::{
     CorrectSaleRequest, CorrectSaleResponse, EnrollDeviceRequest, EnrollDeviceResponse,
-    GetShadowCountsRequest, GetShadowCountsResponse, GetStatusRequest, GetStatusResponse, ListProgramsRequest, ListProgramsResponse, ImportSitesRequest, ImportSitesResponse,
-    ListCitizenSalesRequest, ListCitizenSalesResponse, PutProgramRequest, PutProgramResponse,
+    GetShadowCountsRequest, GetShadowCountsResponse, GetStatusRequest, GetStatusResponse,
+    ImportSitesRequest, ImportSitesResponse, ListCitizenSalesRequest, ListCitizenSalesResponse,
+    ListProgramsRequest, ListProgramsResponse, PutProgramRequest, PutProgramResponse,
     ReportDailyRequest, ReportDailyResponse, ReportOverQuotaRequest, ReportOverQuotaResponse,
     SuspendSiteRequest, SuspendSiteResponse, VerifyRequest, VerifyResponse, admin_server::Admin,
 };

@@ -41,10 +41,10 @@ pub use command::{
     AdoptRange, Batch, Command, CommandBody, Correction, PutDevice, RecordSale, RecordSlip,
     SaleSite, SuspendSite, VoidBy, VoidSale,
 };
-pub use explain::{Explanation, Situation, explain};
 pub use counts::{
     DailyAnswer, DailyRow, DayCounts, DayKey, ReasonCounts, RetiredUnits, ShadowCounts, ShadowRow,
 };
+pub use explain::{Explanation, Situation, explain};
 pub use outcome::{
     AdjustmentReason, Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome,
     PutDeviceOutcome, PutSitesOutcome, RecordOutcome, SlipOutcome, SlipRejection, SlipResult,

@@ -8,7 +8,8 @@ use crate::{
     error::MalformedAnswer,
     model::{
         ClusterStatus, DenialReason, Health, NodeStatus, ProgramStatus, ReplicaDigest,
-        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, Totals, Verification,
+        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, Totals,
+        Verification,
     },
 };
 

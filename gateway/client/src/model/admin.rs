@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use jiff::Timestamp;
-use quorate_proto::ids::{ProgramId, SiteCode, SiteType};
+use quorate_proto::ids::{SiteCode, SiteType};
 use serde::{Serialize, Serializer};
 
 /// Three-valued: what was not heard is unknown, not bad.

@@ -80,7 +80,9 @@ pub(super) async fn put(
     }
 }
 
-fn read(request: &mut PutProgramRequest) -> Result<(ProgramId, storage::ProgramDefinition), Status> {
+fn read(
+    request: &mut PutProgramRequest,
+) -> Result<(ProgramId, storage::ProgramDefinition), Status> {
     let program = request
         .program
         .take()

@@ -109,7 +109,10 @@ fn clause(program: &Program, judged: &Judgement<'_>, asked: &Asked, date: Date) 
     match judged.denied {
         Some(DenialReason::ProgramClosed) => closed(rule),
         Some(DenialReason::QuantityTooLarge) => {
-            format!("largest sale: one sale holds at most {}", rule.sale_quantity_max)
+            format!(
+                "largest sale: one sale holds at most {}",
+                rule.sale_quantity_max
+            )
         }
         Some(DenialReason::SiteSuspended) => "site: it is suspended".to_owned(),
         Some(DenialReason::SiteTypeNotAllowed) => {
@@ -126,7 +129,10 @@ fn clause(program: &Program, judged: &Judgement<'_>, asked: &Asked, date: Date) 
             .as_ref()
             .map_or_else(String::new, |rotation| not_their_day(rotation, asked, date)),
         Some(DenialReason::AlreadyVisited) => {
-            format!("visits: one in a window, and it was made{}", during(program, judged))
+            format!(
+                "visits: one in a window, and it was made{}",
+                during(program, judged)
+            )
         }
         Some(DenialReason::OverLimit) | None => {
             let taken = judged.limit - judged.remaining.min(judged.limit);
@@ -156,7 +162,11 @@ fn proxy(rule: &Rule, asked: &Asked) -> String {
     if rule.proxies.is_empty() {
         return "proxies: nobody may buy for another".to_owned();
     }
-    let same: Vec<_> = rule.proxies.iter().filter(|p| p.id == proxy.ground).collect();
+    let same: Vec<_> = rule
+        .proxies
+        .iter()
+        .filter(|p| p.id == proxy.ground)
+        .collect();
     if same.is_empty() {
         let mut grounds: Vec<_> = rule.proxies.iter().map(|p| p.id.as_str()).collect();
         grounds.dedup();
@@ -191,7 +201,10 @@ fn not_their_day(rotation: &Rotation, asked: &Asked, date: Date) -> String {
     let (whose, person) = match rotation.digit {
         RotationDigit::BirthYear => (
             "born in years ending in",
-            format!("{} ends in {digit}", asked.claims.birth_year.unwrap_or_default()),
+            format!(
+                "{} ends in {digit}",
+                asked.claims.birth_year.unwrap_or_default()
+            ),
         ),
         RotationDigit::Id => ("whose ID ends in", format!("this one ends in {digit}")),
     };

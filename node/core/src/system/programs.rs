@@ -77,7 +77,11 @@ fn check_lead(current: &Program, newer: &Program, proposed_at_ms: i64) -> Result
     let first_changed = pairs.position(|(one, other)| one != other);
     let changed_at = first_changed.unwrap_or(before.len().min(after.len()));
     let changed = [before.get(changed_at), after.get(changed_at)];
-    if let Some(rule) = changed.into_iter().flatten().min_by_key(|rule| rule.effective_from_ms) {
+    if let Some(rule) = changed
+        .into_iter()
+        .flatten()
+        .min_by_key(|rule| rule.effective_from_ms)
+    {
         let what = format!("rule {}", rule.id);
         return Err(too_near(what, rule.effective_from_ms));
     }
@@ -87,7 +91,10 @@ fn check_lead(current: &Program, newer: &Program, proposed_at_ms: i64) -> Result
         && let Ok(start) = newer.zone().to_timestamp(date.at(0, 0, 0, 0))
         && start.as_millisecond() < earliest_ms
     {
-        return Err(too_near(format!("the holiday {date}"), start.as_millisecond()));
+        return Err(too_near(
+            format!("the holiday {date}"),
+            start.as_millisecond(),
+        ));
     }
     Ok(())
 }

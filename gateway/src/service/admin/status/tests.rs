@@ -44,7 +44,7 @@ fn status(reports: &Reports) -> GetStatusResponse {
         version: 2,
         zone: jiff::tz::TimeZone::UTC,
         products: Vec::new(),
-            definition: std::sync::Arc::default(),
+        definition: std::sync::Arc::default(),
     }];
     assemble("demo", &view, reports)
 }

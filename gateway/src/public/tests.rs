@@ -87,6 +87,7 @@ pub(super) fn app(sites: Vec<SiteNews>) -> Arc<App> {
                 version: 1,
                 zone: TimeZoneDatabase::bundled().get("Asia/Seoul").unwrap(),
                 products: vec![product("mask"), product("soap")],
+                definition: std::sync::Arc::default(),
             }],
             ..directory::tests::view(1, "demo", 1)
         }),

@@ -14,6 +14,7 @@ use crate::{
     load::LoadArgs,
     node::NodeArgs,
     output::Format,
+    replay::ReplayArgs,
     sell::SellArgs,
     stock::StockCommand,
     terminal::TerminalArgs,
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// Generate load and measure
     #[command(after_help = EXIT_CODES_HELP)]
     Load(Box<LoadArgs>),
+    /// Play a record of what the public saw, and compare
+    #[command(after_help = EXIT_CODES_HELP)]
+    Replay(ReplayArgs),
 }
 
 #[cfg(test)]

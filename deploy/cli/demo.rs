@@ -16,6 +16,7 @@ mod ports;
 mod prepare;
 mod supervise;
 mod tour;
+pub(crate) mod trial;
 
 use std::path::PathBuf;
 

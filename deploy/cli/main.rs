@@ -21,6 +21,7 @@ mod process;
 mod progress;
 mod reach;
 mod rows;
+mod replay;
 mod sale;
 mod sell;
 mod show;
@@ -71,5 +72,6 @@ async fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         }
         Command::Admin(command) => admin::run(command, &reach()?).await,
         Command::Load(args) => load::run(*args, &reach()?).await,
+        Command::Replay(args) => replay::run(args, &global, output, env.clone()).await,
     }
 }

@@ -27,7 +27,6 @@ use jiff::{Timestamp, tz::TimeZone};
 use quorate_client::{
     DeviceKey, Operator, Terminal, TerminalIdentity,
     model::{NationalId, Sale, Site},
-    new_request_id,
 };
 use quorate_link::{CLOCK_SPEED_MAX, Env};
 use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
@@ -45,7 +44,6 @@ use crate::{
 use clock::{ClusterClock, Reading};
 use compare::{Expected, compare};
 use crowd::Crowd;
-use level::Level;
 use plan::Plan;
 use play::Counters;
 use record::{Only, Transition};
@@ -60,9 +58,6 @@ const FOUNDING_TIME: Duration = Duration::from_secs(30);
 
 /// Real time between two looks at the cluster's clock.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
-
-/// The rules of the recorded days.
-const PROGRAM: &str = "kr-mask-2020";
 
 #[derive(Args, Debug)]
 pub(crate) struct ReplayArgs {
@@ -107,8 +102,9 @@ pub(crate) async fn run(
         &env,
     );
     let mut trial = trial.await?;
+    let context = trial.context();
     let played = async {
-        let reach = Reach::of_context(&trial.context(), global, output, env.clone())?;
+        let reach = Reach::of_context(&context, global, output, env.clone())?;
         replay(&transitions, &profiles, &reach).await
     };
     let ended = tokio::select! {
@@ -141,7 +137,10 @@ fn profiles(args: &ReplayArgs, transitions: &[Transition]) -> Result<Vec<Site>, 
         let read = admin::read_sites(path)?.sites;
         known.extend(read.into_iter().map(|site| (site.code, site)));
     }
-    let codes: BTreeSet<SiteCode> = transitions.iter().map(|transition| transition.site).collect();
+    let codes: BTreeSet<SiteCode> = transitions
+        .iter()
+        .map(|transition| transition.site)
+        .collect();
     let profile = |code| known.remove(&code).unwrap_or_else(|| invented(code));
     Ok(codes.into_iter().map(profile).collect())
 }
@@ -163,7 +162,7 @@ async fn replay(
     reach: &Reach,
 ) -> Result<Exit, Failure> {
     let public = reach.public_address()?;
-    let program = ProgramId::parse(PROGRAM).expect("the constant is an id");
+    let program = reach.program(None)?;
     let began = reach.env.monotonic();
     let plan = plan::plan(transitions);
     let terminals = staff(profiles, &reach.operator()?, reach).await?;
@@ -194,7 +193,9 @@ async fn replay(
     }
     let comparison = compare(&expected, &watch.sightings());
     let report = Report::new(&comparison, clock.speed, FRESHNESS_BAR);
-    reach.output.print(&report, |painter| report.render(painter))?;
+    reach
+        .output
+        .print(&report, |painter| report.render(painter))?;
     Ok(match report.equal() {
         true => Exit::Ok,
         false => Exit::Difference,

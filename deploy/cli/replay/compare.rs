@@ -139,9 +139,8 @@ fn align(comparison: &mut Comparison, via: usize, wanted: &[usize], seen: &[Sigh
     let mut open = wanted.iter();
     for sighting in seen {
         let rest = open.clone();
-        let found = open.find(|index| {
-            comparison.rows[**index].expected.transition.level == sighting.level
-        });
+        let found =
+            open.find(|index| comparison.rows[**index].expected.transition.level == sighting.level);
         match found {
             Some(index) => {
                 let row = &mut comparison.rows[*index];
@@ -204,7 +203,12 @@ mod tests {
     #[test]
     fn the_same_levels_in_time_are_equal() {
         let expected = expected(&[(10, Plenty), (20, Several), (30, Empty)]);
-        let seen = by_both(&[(10_100, Plenty), (20_300, Several), (20_900, Several), (31_000, Empty)]);
+        let seen = by_both(&[
+            (10_100, Plenty),
+            (20_300, Several),
+            (20_900, Several),
+            (31_000, Empty),
+        ]);
         let comparison = compare(&expected, &seen);
         assert!(comparison.equal(BAR), "{comparison:?}");
         assert_eq!(comparison.lags_ms(), [100, 100, 300, 300, 1000, 1000]);

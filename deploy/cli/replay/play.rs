@@ -100,7 +100,9 @@ impl Counters {
         match act {
             Act::Sell => return self.sell(terminal, at).await,
             Act::Receive(units) => {
-                terminal.receive_stock(request_id, None, units, limit).await?;
+                terminal
+                    .receive_stock(request_id, None, units, limit)
+                    .await?;
             }
             Act::Miss(units) => {
                 let counted = Adjustment {
@@ -138,7 +140,7 @@ impl Counters {
                 terminal.site(),
                 reason.name()
             ))
-            .next("is the program `kr-mask-2020` in force, and was nobody sold to before?")),
+            .next("is the program of March 2020 in force on this cluster?")),
         }
     }
 }

@@ -49,8 +49,7 @@ impl Only {
     }
 
     fn admits(self, transition: &Transition) -> bool {
-        self.site == transition.site
-            && self.date.is_none_or(|date| date == transition.at.date())
+        self.site == transition.site && self.date.is_none_or(|date| date == transition.at.date())
     }
 }
 
@@ -194,7 +193,10 @@ mod tests {
         assert_eq!(read_text(&text, Some("A1")).unwrap().len(), 2);
         assert_eq!(read_text(&text, Some("A1,2020-03-18")).unwrap().len(), 1);
         let nothing = read_text(&text, Some("C3")).unwrap_err();
-        assert!(nothing.contains("holds no such level; name a site"), "{nothing}");
+        assert!(
+            nothing.contains("holds no such level; name a site"),
+            "{nothing}"
+        );
         assert!(Only::parse("A1,tomorrow").is_err());
         assert!(Only::parse("no code").is_err());
     }
@@ -203,14 +205,23 @@ mod tests {
     fn faults_are_named_with_their_line() {
         for (row, expected) in [
             ("A 1,2020-03-17,,09:00:00,,,,", "line 2: site_code:"),
-            ("A1,17 March,,09:00:00,,,,", "line 2: date: a date is written"),
-            ("A1,2020-03-17,,9 am,,,,", "line 2: plenty_at: a time is written"),
+            (
+                "A1,17 March,,09:00:00,,,,",
+                "line 2: date: a date is written",
+            ),
+            (
+                "A1,2020-03-17,,9 am,,,,",
+                "line 2: plenty_at: a time is written",
+            ),
             ("A1,2020-03-17,,09:00:00,09:00:00,,,", "at the same time"),
         ] {
             let fault = read_text(&format!("{HEAD}{row}\n"), None).unwrap_err();
             assert!(fault.contains(expected), "{fault}");
         }
         let headless = read_text("code,date\n", None).unwrap_err();
-        assert!(headless.contains("has no column \"plenty_at\""), "{headless}");
+        assert!(
+            headless.contains("has no column \"plenty_at\""),
+            "{headless}"
+        );
     }
 }

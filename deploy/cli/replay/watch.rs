@@ -179,7 +179,10 @@ impl Seen {
             return;
         }
         let at = self.env.monotonic().saturating_sub(self.began);
-        let mut sightings = self.sightings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sightings = self
+            .sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut of_site = sightings.iter().rev();
         let last = of_site.find(|seen| seen.via == via && seen.site == site);
         if last.is_none_or(|last| last.level != level) {
@@ -231,7 +234,12 @@ mod tests {
             began: env.monotonic(),
             env,
         };
-        for level in [Some(Level::Plenty), Some(Level::Plenty), None, Some(Level::Few)] {
+        for level in [
+            Some(Level::Plenty),
+            Some(Level::Plenty),
+            None,
+            Some(Level::Few),
+        ] {
             seen.note(Via::Masks, "1", level);
             seen.note(Via::Deltas, "2", level);
         }

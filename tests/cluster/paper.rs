@@ -50,7 +50,10 @@ async fn sold_on_paper_and_handed_in(cluster: &mut Cluster, cli: &Cli) -> anyhow
 
     cluster.gateways[0].kill();
     for citizen in [&hungry, &modest] {
-        let on_paper = cli.run(0, &["--timeout=2s", "terminal", "sell", citizen, "--qty", "2"])?;
+        let on_paper = cli.run(
+            0,
+            &["--timeout=2s", "terminal", "sell", citizen, "--qty", "2"],
+        )?;
         ensure!(on_paper["paper"] == true, "{on_paper}");
     }
     let waiting = cli.run(0, &["terminal", "slips"])?;
@@ -66,16 +69,20 @@ async fn sold_on_paper_and_handed_in(cluster: &mut Cluster, cli: &Cli) -> anyhow
     cluster.gateways[0].start(&[])?;
     cluster.await_whole().await?;
     let handed_in = outcomes(&cli.run(0, &["terminal", "hand-in"])?)?;
-    ensure!(count(&handed_in, "OVER_QUOTA_RECORDED") == 1, "{handed_in:?}");
+    ensure!(
+        count(&handed_in, "OVER_QUOTA_RECORDED") == 1,
+        "{handed_in:?}"
+    );
     ensure!(count(&handed_in, "ACCEPTED") == 1, "{handed_in:?}");
     // What is on paper counts against what comes later.
     let denied = cli.run(3, &["sell", &modest, "--qty", "1"])?;
     ensure!(denied["reason"] == "OVER_LIMIT", "{denied}");
 
     drained(cluster).await?;
-    let report = cli.lines(0, &["admin", "report", "over-quota"])?;
-    let [row] = &report[..] else {
-        anyhow::bail!("not one row: {report:?}");
+    let report = cli.run(0, &["admin", "report", "over-quota"])?;
+    let rows = report.as_array().context("no list")?;
+    let [row] = &rows[..] else {
+        anyhow::bail!("not one row: {report}");
     };
     ensure!(row["over_by"] == 2 && row["quantity"] == 2, "{row}");
     Ok(())

@@ -95,7 +95,10 @@ async fn everything_a_site_does_is_shown(cluster: &mut Cluster) -> anyhow::Resul
     await_level(cluster, "some", 81).await?;
 
     cli.run(0, &["stock", "notice", "번호표 08:30"])?;
-    await_shown(cluster, "the notice", |_, new| new["notice"] == "번호표 08:30").await
+    await_shown(cluster, "the notice", |_, new| {
+        new["notice"] == "번호표 08:30"
+    })
+    .await
 }
 
 async fn a_suspended_site_sells_nothing(cluster: &Cluster) -> anyhow::Result<()> {

@@ -19,7 +19,10 @@ use quorate_proto::ids::ProgramId;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
-const KR_MASK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/programs/kr-mask-2020.yaml");
+const KR_MASK: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/deploy/programs/kr-mask-2020.yaml"
+);
 
 /// Born in 1987 and in 1981: their days are Tuesday and Monday. Nobody's numbers.
 const TUESDAYS_CHILD: &str = "870504-1234563";
@@ -32,7 +35,9 @@ const SELLERS: usize = 8;
 
 /// Monday 9 March 2020, ten in the morning in Seoul.
 fn monday() -> Timestamp {
-    "2020-03-09T10:00:00+09:00".parse().expect("the constant is a time")
+    "2020-03-09T10:00:00+09:00"
+        .parse()
+        .expect("the constant is a time")
 }
 
 fn on_monday() -> ClusterOptions {
@@ -55,7 +60,10 @@ fn a_tuesday_buyer_is_refused_on_monday_with_the_next_date() {
     with_cluster(on_monday(), async |cluster| {
         let cli = cluster.cli();
         let applied = cli.run(0, &["admin", "program", "apply", KR_MASK])?;
-        ensure!(applied["shards_current"] == applied["shards_total"], "{applied}");
+        ensure!(
+            applied["shards_current"] == applied["shards_total"],
+            "{applied}"
+        );
         let program = ["--program", "kr-mask-2020", "--qty", "2"];
         let sell = |citizen: &str, code: i32| -> anyhow::Result<Value> {
             cli.run(code, &[&["sell", citizen], &program[..]].concat())
@@ -109,7 +117,10 @@ fn every_sale_around_a_change_is_decided_by_the_rule_of_its_instant() {
         let change = Timestamp::from_second(change.as_second())?;
         fs::write(&file, yaml(Some(change)))?;
         let applied = cli.run(0, &["admin", "program", "apply", &path])?;
-        ensure!(applied["shards_current"] == applied["shards_total"], "{applied}");
+        ensure!(
+            applied["shards_current"] == applied["shards_total"],
+            "{applied}"
+        );
 
         let sellers = (0..SELLERS).map(|number| sell_through(cluster, number, change));
         let counts = try_join_all(sellers).await?;
@@ -166,7 +177,10 @@ async fn sell_through(
             }
             let bought = verdict.purchases.len();
             let granted = verdict.decision == Decision::Granted;
-            ensure!(!granted || bought <= limit as usize, "{bought} granted of {limit}");
+            ensure!(
+                !granted || bought <= limit as usize,
+                "{bought} granted of {limit}"
+            );
             if verdict.decided_at > until {
                 return Ok(counts);
             }

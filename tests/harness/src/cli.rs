@@ -52,19 +52,6 @@ impl Cli {
         serde_json::from_str(&out).with_context(|| format!("{arguments:?} printed {out}"))
     }
 
-    /// Runs a command that prints a JSON document a line.
-    ///
-    /// # Errors
-    /// It ended with another code, or a line is no JSON.
-    pub fn lines(&self, code: i32, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
-        let out = self.text(code, arguments)?;
-        out.lines()
-            .map(|line| {
-                serde_json::from_str(line).with_context(|| format!("{arguments:?} printed {line}"))
-            })
-            .collect()
-    }
-
     /// Runs a command that must fail with this code; what it says is wrong, in words.
     ///
     /// # Errors

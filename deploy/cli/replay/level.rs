@@ -61,11 +61,6 @@ impl Level {
             Self::Break => "break",
         }
     }
-
-    /// The level of this name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.name() == name)
-    }
 }
 
 impl fmt::Display for Level {
@@ -91,10 +86,8 @@ mod tests {
     #[test]
     fn names_are_those_of_the_answers() {
         for level in Level::ALL {
-            assert_eq!(Level::named(level.name()), Some(level));
             let json = serde_json::to_value(level).expect("a level is text");
             assert_eq!(json, level.name());
         }
-        assert_eq!(Level::named("many"), None);
     }
 }

@@ -32,6 +32,7 @@ use crate::{
 
 use checklist::Checklist;
 use children::Children;
+use example::ProgramName;
 use layout::Layout;
 
 #[derive(Args, Debug)]
@@ -59,6 +60,10 @@ pub(crate) struct DemoArgs {
     /// Gateways listen on this port and those after it, nodes from 100 further on [default: 7400]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_300))]
     port_base: Option<u16>,
+
+    /// What it rations [default: mask]
+    #[arg(long, value_enum, value_name = "PROGRAM")]
+    program: Option<ProgramName>,
 
     /// Let its clock begin at this instant, such as 2020-03-09T10:00+09:00 [default: real time]
     #[arg(long, value_name = "TIME", value_parser = time::parse_instant)]

@@ -67,6 +67,7 @@ pub(super) fn shape(args: &DemoArgs, now_ms: i64) -> Result<(Shape, bool), Failu
             shards: args.shards.unwrap_or(usual.shards),
             gateways: args.gateways.unwrap_or(usual.gateways),
             port_base: args.port_base.unwrap_or(usual.port_base),
+            program: args.program.unwrap_or_default(),
             clock: args.clock.map(|starts_at| ClockEntry {
                 starts_at,
                 started_real_ms: now_ms,
@@ -93,6 +94,9 @@ pub(super) fn shape(args: &DemoArgs, now_ms: i64) -> Result<(Shape, bool), Failu
             shape.port_base.into(),
         ),
     ];
+    if args.program.is_some_and(|asked| asked != shape.program) {
+        return Err(made_otherwise(args, "--program", shape.program.id()));
+    }
     let begins = |clock: ClockEntry| clock.starts_at.to_string();
     let clock_there = shape.clock.map_or("nothing".to_owned(), begins);
     if args
@@ -210,6 +214,7 @@ mod tests {
             shards: None,
             gateways: None,
             port_base: None,
+            program: None,
             clock: None,
             speed: None,
         }

@@ -4,7 +4,7 @@
 use std::{fs, time::Duration};
 
 use quorate_client::{
-    Connection, ConnectionOptions, Operator, Terminal,
+    Connection, ConnectionOptions, Operator, Terminal, TerminalIdentity,
     model::{ClusterStatus, Health, PutProgram},
 };
 use quorate_core::codec;
@@ -57,14 +57,31 @@ pub(super) async fn furnish(
     step.done(&format!("{} sites, of all three kinds", sites.len()));
     let step = checklist.begin("terminal");
     let (site, device) = (identity.site, identity.device);
-    let enrolled = operator
-        .enroll_device(site, device, identity.key.public(), CALL_TIME_MAX)
-        .await;
-    enrolled?;
     let anonymous = TlsClient::anonymous(&context.ca_pem()?, env).map_err(unusable)?;
-    let terminal = Terminal::new(connect(&anonymous)?, identity);
-    terminal.log_in(CALL_TIME_MAX).await?;
-    step.done(&format!("terminal {device} at site {site}"));
+    let connection = connect(&anonymous)?;
+    for (at, units) in sites.iter().zip(example::OPENING_STOCK) {
+        let enrolled = operator
+            .enroll_device(at.code, device, identity.key.public(), CALL_TIME_MAX)
+            .await;
+        enrolled?;
+        // The same at every start: goods came in once.
+        let request_id = identity
+            .key
+            .request_id(&[b"opening stock", at.code.as_bytes()]);
+        let there = TerminalIdentity {
+            site: at.code,
+            device,
+            key: identity.key.clone(),
+        };
+        let received = Terminal::new(connection.clone(), there)
+            .receive_stock(request_id, None, units, CALL_TIME_MAX)
+            .await;
+        received?;
+    }
+    step.done(&format!(
+        "terminal {device} at site {site}; goods at {} sites",
+        example::OPENING_STOCK.len()
+    ));
     Ok(operator.status(CALL_TIME_MAX).await?)
 }
 
@@ -147,8 +164,8 @@ async fn put_program(
     checklist: &Checklist,
 ) -> Result<(), Failure> {
     let step = checklist.begin("program");
-    let is_it =
-        |program: &&quorate_client::model::ProgramStatus| program.program == example::PROGRAM;
+    let name = layout.shape.program.id();
+    let is_it = |program: &&quorate_client::model::ProgramStatus| program.program == name;
     if let Some(program) = status.programs.iter().find(is_it) {
         step.done(&format!(
             "program {}, version {}",
@@ -160,8 +177,8 @@ async fn put_program(
     let message = program::from_definition(&codec::program_to_proto(&program));
     let put = PutProgram::default();
     operator.put_program(&message, put, CALL_TIME_MAX).await?;
-    let rule = program.rules().first();
-    let limit = rule.map_or(0, |rule| rule.limit);
-    step.done(&format!("program {}: {limit} a week", program.id()));
+    let rules = program.rules().len();
+    let plural = if rules == 1 { "" } else { "s" };
+    step.done(&format!("program {}: {rules} rule{plural}", program.id()));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::example::ProgramName;
 use crate::config::cluster::ClockEntry;
 
 /// Nodes listen this far above the first gateway.
@@ -15,7 +16,7 @@ pub(super) const CLUSTER_ID: &str = "demo";
 /// Public listeners are this far above the first gateway.
 const PUBLIC_PORTS_ABOVE: u16 = 50;
 
-/// How large the demo is and what time it is there: `demo.toml`. Fixed when the directory
+/// How large the demo is, what it rations, and what time it is there: `demo.toml`. Fixed when the directory
 /// is first used.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +25,8 @@ pub(crate) struct Shape {
     pub(super) shards: u32,
     pub(super) gateways: u16,
     pub(super) port_base: u16,
+    #[serde(default)]
+    pub(super) program: ProgramName,
     /// Real time without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) clock: Option<ClockEntry>,
@@ -36,6 +39,7 @@ impl Default for Shape {
             shards: 8,
             gateways: 1,
             port_base: 7400,
+            program: ProgramName::default(),
             clock: None,
         }
     }
@@ -69,7 +73,7 @@ impl Layout {
     }
 
     pub(super) fn program_file(&self) -> PathBuf {
-        self.path("program-mask.yaml")
+        self.path(format!("program-{}.yaml", self.shape.program.id()))
     }
 
     pub(super) fn sites_file(&self) -> PathBuf {

@@ -64,7 +64,7 @@ pub(super) fn prepare(
         &Role::Operator("demo".to_owned()),
         &authority,
     )?;
-    write(&layout.program_file(), example::PROGRAM_FILE)?;
+    write(&layout.program_file(), layout.shape.program.text())?;
     write(&layout.sites_file(), example::SITES)?;
     write_toml(
         &layout.context_file(),
@@ -185,7 +185,7 @@ fn context(layout: &Layout) -> ContextFile {
             .map(|number| layout.public_address(number))
             .collect(),
         ca: "ca/ca.pem".into(),
-        program: example::PROGRAM.to_owned(),
+        program: layout.shape.program.id().to_owned(),
         time_zone: example::TIME_ZONE.to_owned(),
         id_scheme: quorate_client::model::NationalId::KR_RRN.to_owned(),
         clock: layout.shape.clock,
@@ -288,7 +288,7 @@ mod tests {
         let program = config::program::load(&layout.program_file()).unwrap();
         assert_eq!(program.rules()[0].limit, 2);
         let sites = crate::admin::read_sites(&layout.sites_file()).unwrap();
-        assert_eq!((sites.sites.len(), sites.bad_rows.len()), (6, 0));
+        assert_eq!((sites.sites.len(), sites.bad_rows.len()), (10, 0));
         assert_eq!(sites.sites[0].code.as_str(), example::SITE);
     }
 }

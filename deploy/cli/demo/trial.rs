@@ -10,6 +10,7 @@ use super::{
     checklist::Checklist,
     children::Children,
     directory::cannot_write,
+    example::ProgramName,
     furnish,
     layout::{Layout, Shape},
     ports, prepare,
@@ -39,7 +40,7 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Founds a cluster and furnishes it with the demo's program; its clock begins now.
+    /// Founds a cluster and furnishes it with the rules of 2020; its clock begins now.
     ///
     /// # Errors
     /// Something did not come up.
@@ -52,6 +53,7 @@ impl Trial {
         fs::create_dir_all(&root).map_err(|error| cannot_write(&root, &error))?;
         let shape = |port_base| Shape {
             port_base,
+            program: ProgramName::KrMask2020,
             clock: Some(ClockEntry {
                 starts_at: options.clock_starts_at,
                 started_real_ms: env.unix_ms(),

@@ -11,6 +11,7 @@
 mod config;
 mod failure;
 mod limits;
+mod metrics;
 mod raft;
 mod run;
 mod shard;

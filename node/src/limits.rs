@@ -130,6 +130,45 @@ pub(crate) const ELECTION_MAX: Duration = Duration::from_millis(900);
 /// two become one: an outbox that is stuck for days costs no more.
 pub(crate) const OUTBOX_MARKS_MAX: usize = 4096;
 
+/// Outbox rows are gathered for this long before they are carried: a busy morning then costs each pair of
+/// shards six log entries a second. With the log writes on both sides and the feed to the gateways it stays
+/// far below the two seconds in which the public shall see a sale.
+pub(crate) const COURIER_PAUSE: Duration = Duration::from_millis(150);
+
+/// Outbox rows that one courier holds in memory: two megabytes. Beyond it nothing is read until the slowest
+/// target has taken its rows.
+pub(crate) const COURIER_ROWS_MAX: usize = 8192;
+
+/// Rows in one delivery.
+pub(crate) const DELIVERED_ROWS_MAX: usize = quorate_core::limits::DELIVERED_ROWS_MAX;
+
+/// At least the encoded size of one delivered row: three texts of 32 bytes, an id and numbers.
+pub(crate) const DELIVERED_ROW_BYTES: usize = 192;
+
+/// How long a target may take to apply a delivery.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// First and longest rest after a delivery that was not applied: a new leader is there after two seconds.
+pub(crate) const DELIVERY_PAUSE_MIN: Duration = Duration::from_millis(50);
+pub(crate) const DELIVERY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Deliveries waiting for one node, of all shards here.
+pub(crate) const DELIVERIES_QUEUED: usize = 1024;
+
+/// Deliveries in one call: at most the [`PEER_MESSAGE_BYTES_MAX`] of a message, and usually a few kilobytes.
+pub(crate) const DELIVERIES_PER_CALL: usize = 64;
+
+/// Calls to one node under way: a shard that is stuck there keeps one of them for [`DELIVERY_TIMEOUT`].
+pub(crate) const DELIVERY_CALLS_MAX: usize = 16;
+
+/// When nothing has been sold for this long, acknowledged rows are deleted: a little more than they are kept.
+pub(crate) const OUTBOX_TRIM_INTERVAL: Duration = Duration::from_secs(61);
+
+/// Upper bounds of the classes in which ages of acknowledged rows are counted, seconds.
+pub(crate) const OUTBOX_LAG_BUCKETS: [f64; 12] = [
+    0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0,
+];
+
 /// Changes of sites are gathered for this long before a gateway is told: a busy site changes with every sale.
 pub(crate) const SITE_FEED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -147,6 +186,13 @@ const _: () = assert!(
     "a lost heartbeat must not start an election"
 );
 const _: () = assert!(ELECTION_MIN.as_millis() < ELECTION_MAX.as_millis());
+const _: () = assert!(
+    (DELIVERED_ROWS_MAX + 1) * DELIVERED_ROW_BYTES <= BATCH_BYTES_MAX,
+    "a delivery must fit a log entry"
+);
+const _: () = assert!(
+    DELIVERIES_PER_CALL * DELIVERED_ROWS_MAX * DELIVERED_ROW_BYTES <= PEER_MESSAGE_BYTES_MAX
+);
 const _: () = assert!(BATCH_BYTES_MAX <= PEER_FRAME_BYTES);
 const _: () = assert!(PEER_FRAME_BYTES + 4 * LOG_READ_BYTES <= PEER_MESSAGE_BYTES_MAX);
 const _: () = assert!(LOG_COMMIT_OPS_MAX <= LOG_QUEUE_OPS_MAX);

@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::{ClusterConfigError, NodeConfig};
 use crate::failure::Failure;
-use crate::shard::{Host, HostParts, run_flusher};
+use crate::metrics::Metrics;
+use crate::shard::{CourierParts, Host, HostParts, run_couriers, run_flusher};
 use crate::storage::{
     DiskIdentity, Engine, IdentityError, LogCommitter, RocksEngine, StorageError,
 };
@@ -22,7 +23,7 @@ use crate::system::{
     AddressBook, SystemProposer, SystemSlot, create_system_replica, run_bootstrap, run_local_view,
     run_registration, run_remote_view,
 };
-use crate::transport::{self, ClusterClient, PeerLinks, ServerParts};
+use crate::transport::{self, ClusterClient, DeliveryLinks, PeerLinks, ServerParts};
 
 /// Why a node did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +132,7 @@ pub async fn run(
             cluster_id.clone(),
             config.node_id,
             Arc::clone(&addresses),
-            tls_client,
+            tls_client.clone(),
             env.clone(),
         )),
         snapshot_dir: snapshot_dir.clone(),
@@ -200,6 +201,24 @@ pub async fn run(
     env.spawn(
         "flusher",
         run_flusher(Arc::clone(&host), env.clone(), failure.clone()),
+    );
+
+    let metrics = Arc::new(Metrics::new());
+    env.spawn(
+        "couriers",
+        run_couriers(CourierParts {
+            this: config.node_id,
+            host: Arc::clone(&host),
+            carrier: Arc::new(DeliveryLinks::new(
+                cluster_id.clone(),
+                Arc::clone(&addresses),
+                tls_client,
+                env.clone(),
+            )),
+            view: views.subscribe(),
+            metrics: Arc::clone(&metrics),
+            env: env.clone(),
+        }),
     );
 
     tracing::info!(node = %config.node_id, address = %config.listen, "serving");

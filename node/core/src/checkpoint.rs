@@ -9,6 +9,7 @@ use quorate_proto::ids::{ProgramId, ShardId};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    audit::{Auditor, StockAudit},
     codec::{self, DecodeError},
     error::CoreError,
     keys::{self, StateKind},
@@ -26,6 +27,8 @@ pub struct ShardSummary {
     pub totals: ShardTotals,
     /// As counted again from the rows.
     pub records: RecordTotals,
+    /// What the rows say about stock.
+    pub stock: StockAudit,
 }
 
 /// What the rows of a shard add up to.
@@ -43,7 +46,7 @@ pub struct RecordTotals {
     /// window were more than the limit it was granted under. Sound: sales that were dropped are missing
     /// from the sum, so no honest record is ever counted.
     pub records_over_limit: u64,
-    /// Outbox rows present, and those acknowledged and gone.
+    /// Outbox rows present, and those deleted.
     pub outbox_rows: u64,
 }
 
@@ -57,9 +60,10 @@ pub fn summarize(view: &dyn View, shard: ShardId) -> Result<ShardSummary, CoreEr
         hasher: Sha256::new(),
         programs: ledger::load_programs(view, shard)?,
         records: RecordTotals {
-            outbox_rows: facts.outbox_acknowledged(),
+            outbox_rows: facts.outbox_trimmed(),
             ..RecordTotals::default()
         },
+        auditor: Auditor::default(),
     };
     let applied = keys::applied(shard);
     for (first, end) in keys::ranges(shard, facts.range()) {
@@ -83,6 +87,7 @@ pub fn summarize(view: &dyn View, shard: ShardId) -> Result<ShardSummary, CoreEr
         digest: tally.hasher.finalize().into(),
         totals: facts.totals().clone(),
         records: tally.records,
+        stock: tally.auditor.finish(facts.clock_ms()),
     })
 }
 
@@ -90,6 +95,7 @@ struct Tally {
     hasher: Sha256,
     programs: BTreeMap<ProgramId, KnownProgram>,
     records: RecordTotals,
+    auditor: Auditor,
 }
 
 impl Tally {
@@ -105,24 +111,22 @@ impl Tally {
             key: key.to_vec(),
             fault,
         };
+        if let Some(kind) = StateKind::of(key) {
+            self.auditor.add_row(kind, key, value).map_err(damaged)?;
+        }
         match StateKind::of(key) {
             Some(StateKind::Citizen) => {
                 let record = codec::decode_citizen(value).map_err(damaged)?;
                 self.add_citizen(key, &record)
             }
             Some(StateKind::Site) => {
-                codec::decode_site(value.to_vec()).map_err(damaged)?;
                 self.records.sites += 1;
                 Ok(())
             }
             Some(StateKind::Outbox) => {
-                codec::decode_outbox_row(value).map_err(damaged)?;
                 self.records.outbox_rows += 1;
                 Ok(())
             }
-            Some(StateKind::Stock) => codec::decode_stock(value.to_vec())
-                .map(drop)
-                .map_err(damaged),
             Some(StateKind::StockJournal) => codec::decode_journal(value.to_vec())
                 .map(drop)
                 .map_err(damaged),
@@ -132,10 +136,11 @@ impl Tally {
             Some(StateKind::ShadowCounts) => codec::decode_shadow_counts(value)
                 .map(drop)
                 .map_err(damaged),
-            Some(StateKind::Retired) => codec::decode_retired_units(value)
-                .map(drop)
-                .map_err(damaged),
-            Some(StateKind::SiteSale | StateKind::OverQuotaSale | StateKind::Watermark) => Ok(()),
+            Some(StateKind::SiteSale | StateKind::OverQuotaSale) => {
+                codec::decode_site_sale(value).map(drop).map_err(damaged)
+            }
+            // Read by the auditor.
+            Some(StateKind::Stock | StateKind::Retired | StateKind::Watermark) => Ok(()),
             Some(StateKind::Facts | StateKind::Program) => Ok(()),
             Some(StateKind::ClusterView) => codec::decode_view(value).map(drop).map_err(damaged),
             Some(StateKind::Applied) | None => Err(damaged(DecodeError::invalid(
@@ -156,6 +161,7 @@ impl Tally {
             let row = keys::describe(key);
             return Err(CoreError::Law(format!("the {row} is of no known program")));
         };
+        self.auditor.add_citizen(record, program);
         for (index, sale) in record.sales.iter().enumerate() {
             // A slip is recorded whatever the rule says.
             if sale.kind == SaleKind::Paper {

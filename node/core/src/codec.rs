@@ -11,6 +11,7 @@ mod answers;
 mod citizen;
 mod commands;
 mod counts;
+mod deliver;
 mod fields;
 mod outbox;
 mod parts;
@@ -27,11 +28,12 @@ use thiserror::Error;
 
 use crate::ledger::{
     Batch, CitizenRecord, DayCounts, OutboxRow, Program, RetiredUnits, ShadowCounts, ShardFacts,
-    SiteRecord, StockJournal, StockRecord,
+    SiteRecord, SiteSale, StockJournal, StockRecord,
 };
 
 pub use answers::{answer_to_proto, outcome_to_proto, record_totals_to_proto, totals_to_proto};
 pub use commands::{command_from_proto, command_to_proto};
+pub use deliver::{audit_to_proto, delivery_from_proto, delivery_to_proto};
 pub use programs::{program_from_proto, program_to_proto};
 pub use queries::{query_from_proto, query_to_proto};
 pub use records::profile_to_proto;
@@ -277,6 +279,34 @@ pub fn encode_journal(journal: &StockJournal) -> Vec<u8> {
 /// The bytes are damaged, or break a law of the changes.
 pub fn decode_journal(bytes: Vec<u8>) -> Result<StockJournal, DecodeError> {
     stock::journal_from_proto(open_shared("list of stock changes", &bytes.into())?)
+}
+
+/// One sale in its site's list.
+#[must_use]
+pub fn encode_site_sale(sale: &SiteSale) -> Vec<u8> {
+    seal(&deliver::site_sale_to_proto(sale))
+}
+
+/// Reads what [`encode_site_sale`] wrote.
+///
+/// # Errors
+/// The bytes are damaged, or break a law of the sale.
+pub fn decode_site_sale(bytes: &[u8]) -> Result<SiteSale, DecodeError> {
+    deliver::site_sale_from_proto(&open("sale of a site", bytes)?)
+}
+
+/// How much of another shard's outbox was applied.
+#[must_use]
+pub fn encode_watermark(seq: u64) -> Vec<u8> {
+    seal(&storage::Watermark { seq })
+}
+
+/// Reads what [`encode_watermark`] wrote.
+///
+/// # Errors
+/// The bytes are damaged.
+pub fn decode_watermark(bytes: &[u8]) -> Result<u64, DecodeError> {
+    open("watermark", bytes).map(|watermark: storage::Watermark| watermark.seq)
 }
 
 /// The facts of a shard.

@@ -14,9 +14,11 @@ mod calendar;
 mod claims;
 mod command;
 mod counts;
+mod deliver;
 mod explain;
 mod history;
 mod judge;
+mod lists;
 mod outcome;
 mod program;
 mod query;
@@ -44,14 +46,19 @@ pub use command::{
 pub use counts::{
     DailyAnswer, DailyRow, DayCounts, DayKey, ReasonCounts, RetiredUnits, ShadowCounts, ShadowRow,
 };
+pub use deliver::{DeliverStock, DeliveredRow, ListedSale, SiteSale, outbox_rows};
 pub use explain::{Explanation, Situation, explain};
+pub use lists::{OverQuotaAnswer, SiteSalesAnswer};
 pub use outcome::{
     AdjustmentReason, Answer, CommandError, CommandErrorKind, DenialReason, DeviceAnswer, Outcome,
     PutDeviceOutcome, PutSitesOutcome, RecordOutcome, SlipOutcome, SlipRejection, SlipResult,
     StockOutcome, Verdict, VoidOutcome, VoidRefusal,
 };
 pub use program::{Product, Program, ProgramDraft, ProgramError, RuleLaw};
-pub use query::{CheckQuery, DailyQuery, DeviceQuery, ListQuery, Query, ShadowQuery};
+pub use query::{
+    CheckQuery, DailyQuery, DeviceQuery, ListQuery, OverQuotaQuery, Query, ShadowQuery,
+    SiteSalesQuery, StockQuery,
+};
 pub use record::{
     CitizenRecord, Coordinates, Denial, Device, OutboxKind, OutboxRow, Sale, SaleKind, ShardFacts,
     ShardTotals, SiteProfile, SiteRecord, VoidAttempt,

@@ -125,6 +125,26 @@ pub const STOCK_QUANTITY_MAX: u32 = 1_000_000;
 /// whole retention time: a clerk makes a few a day. The row is read and written with each change.
 pub const STOCK_CHANGES_KEPT_MAX: usize = 1024;
 
+/// How long a sale stays in its site's list, milliseconds: today and yesterday, also where a day has 25 hours.
+pub const SITE_SALES_KEPT_MS: i64 = 2 * DAY_MS + 2 * 60 * 60 * 1000;
+
+/// Sales dropped from a site's list at once, at most once an hour: several times what a busy site sells in one.
+pub const LISTED_DROPPED_MAX: usize = 1024;
+
+/// Listed sales read for one question: a few milliseconds of the shard's time.
+pub const LISTED_SCANNED_MAX: usize = 4096;
+
+/// Rows in one delivery from another shard's outbox. At about 120 bytes a row well below the size of a log
+/// entry.
+pub const DELIVERED_ROWS_MAX: usize = 512;
+
+/// How long an outbox row stays after it is known to have reached its site, milliseconds: a verification
+/// compares the sites first and the outboxes later.
+pub const OUTBOX_KEPT_MS: i64 = 60 * 1000;
+
+/// Outbox rows deleted by one command: at ten commands a second, three times the rows of the busiest shard.
+pub const OUTBOX_TRIMMED_MAX: u64 = 1024;
+
 /// Longest public notice of a site, or note of an adjustment, bytes.
 pub const STOCK_TEXT_BYTES_MAX: usize = 200;
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use quorate_core::ledger::{Command, Query};
+use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::{Refusal, ShardReply, refusal, shard_reply};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use quorate_proto::storage::{Done, outcome};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::limits;
 
@@ -14,9 +16,18 @@ pub(crate) type QueuedReply = (ShardReply, OwnedSemaphorePermit);
 
 /// Where the answer to one command goes. Each is answered exactly once.
 pub(crate) struct ReplyTo {
-    correlation: u64,
-    replies: mpsc::Sender<QueuedReply>,
-    permit: OwnedSemaphorePermit,
+    way: Way,
+}
+
+enum Way {
+    /// Among the replies of a gateway's stream.
+    Stream {
+        correlation: u64,
+        replies: mpsc::Sender<QueuedReply>,
+        permit: OwnedSemaphorePermit,
+    },
+    /// To somebody on this node.
+    Here(oneshot::Sender<shard_reply::Body>),
 }
 
 impl ReplyTo {
@@ -27,20 +38,34 @@ impl ReplyTo {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            correlation,
-            replies,
-            permit,
+            way: Way::Stream {
+                correlation,
+                replies,
+                permit,
+            },
         }
     }
 
     /// Sends the answer.
     pub(crate) fn answer(self, body: shard_reply::Body) {
-        let reply = ShardReply {
-            correlation: self.correlation,
-            body: Some(body),
-        };
-        // A closed queue means that the gateway is gone; it asks again with the same request id.
-        let _ = self.replies.try_send((reply, self.permit));
+        match self.way {
+            Way::Stream {
+                correlation,
+                replies,
+                permit,
+            } => {
+                let reply = ShardReply {
+                    correlation,
+                    body: Some(body),
+                };
+                // A closed queue means that the gateway is gone; it asks again with the same request id.
+                let _ = replies.try_send((reply, permit));
+            }
+            Way::Here(waiting) => {
+                // Whoever asked has given up.
+                let _ = waiting.send(body);
+            }
+        }
     }
 
     /// Says that the question was not answered, and why.
@@ -103,6 +128,32 @@ impl Desk {
     pub(crate) fn submit(&self, request: Request) {
         if let Err(error) = self.requests.try_send(request) {
             error.into_inner().reply.refuse(refusal::Kind::Busy, None);
+        }
+    }
+
+    /// Queues a command of this node and waits for its end; true if it was done. False: it may or may not be.
+    pub(crate) async fn apply(
+        &self,
+        command: Command,
+        bytes: usize,
+        timeout: Duration,
+        env: &Env,
+    ) -> bool {
+        let (waiting, answer) = oneshot::channel();
+        self.submit(Request {
+            command,
+            bytes,
+            deadline: env.monotonic() + timeout,
+            reply: ReplyTo {
+                way: Way::Here(waiting),
+            },
+        });
+        let done = outcome::Body::Done(Done {});
+        match env.timeout(timeout, answer).await {
+            Ok(Ok(shard_reply::Body::Write(reply))) => {
+                reply.outcome.and_then(|outcome| outcome.body) == Some(done)
+            }
+            _ => false,
         }
     }
 

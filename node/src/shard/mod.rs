@@ -4,6 +4,7 @@
 //! of it, and becomes part of one log entry with everything else that waited. A query waits for the next
 //! linearizable point and is answered with everything else that waited for it.
 
+mod courier;
 mod desk;
 mod flusher;
 mod host;
@@ -11,6 +12,7 @@ mod proposer;
 mod reader;
 mod tender;
 
+pub(crate) use courier::{Carrier, CourierParts, ShardDelivery, deliver_here, run_couriers};
 pub(crate) use desk::{Question, ReplyTo, Request};
 pub(crate) use flusher::run_flusher;
 pub(crate) use host::{Host, HostParts, LeaderBoard};

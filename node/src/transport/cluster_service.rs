@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::{BoxStream, unfold};
 use quorate_core::checkpoint::ShardSummary;
 use quorate_core::{codec, ledger};
 use quorate_link::env::Env;
 use quorate_link::identity::{Role, peer_role};
-use quorate_proto::ids::{NodeId, ShardId};
+use quorate_proto::ids::{Epoch, NodeId, ShardId};
+use quorate_proto::internal;
 use quorate_proto::internal::cluster_server::Cluster;
 use quorate_proto::internal::{
-    ClusterEvent, DigestRequest, DigestResponse, Leadership, ProposeSystemRequest,
-    ProposeSystemResponse, ReplicaReport, SiteFrame, StatusRequest, StatusResponse, WatchRequest,
-    WatchSitesRequest,
+    ClusterEvent, DeliverStockRequest, DeliverStockResponse, DigestRequest, DigestResponse,
+    Leadership, ProposeSystemRequest, ProposeSystemResponse, ReplicaReport, SiteFrame,
+    StatusRequest, StatusResponse, WatchRequest, WatchSitesRequest,
 };
 use quorate_proto::status::{ErrorReason, to_status};
 use quorate_proto::storage::SystemCommand;
@@ -25,7 +27,7 @@ use tonic::{Request, Response, Status};
 use super::site_feed;
 use crate::limits;
 use crate::raft::Group;
-use crate::shard::{Host, LeaderBoard};
+use crate::shard::{Host, LeaderBoard, ShardDelivery, deliver_here};
 use crate::system::{ProposeSystem as _, SystemError, SystemProposer, View};
 use crate::usage;
 
@@ -47,12 +49,7 @@ impl ClusterService {
         match peer_role(request, &self.cluster_id)? {
             Role::Gateway(_) => Ok(()),
             Role::Node(_) if allow_node => Ok(()),
-            Role::Node(_) | Role::Operator(_) => Err(to_status(
-                ErrorReason::RoleRequired,
-                "this call needs another role",
-                &[],
-                None,
-            )),
+            Role::Node(_) | Role::Operator(_) => Err(role_required()),
         }
     }
 
@@ -117,9 +114,22 @@ impl Cluster for ClusterService {
 
     async fn deliver_stock(
         &self,
-        _: Request<quorate_proto::internal::DeliverStockRequest>,
-    ) -> Result<Response<quorate_proto::internal::DeliverStockResponse>, Status> {
-        Err(Status::unimplemented(""))
+        request: Request<DeliverStockRequest>,
+    ) -> Result<Response<DeliverStockResponse>, Status> {
+        if !matches!(peer_role(&request, &self.cluster_id)?, Role::Node(_)) {
+            return Err(role_required());
+        }
+        let request = request.into_inner();
+        self.check_cluster(&request.cluster_id)?;
+        let applied = request.deliveries.into_iter().map(|delivery| async {
+            match delivery_from_proto(delivery) {
+                Some(delivery) => deliver_here(&self.host, delivery, &self.env).await,
+                None => false,
+            }
+        });
+        Ok(Response::new(DeliverStockResponse {
+            applied: join_all(applied).await,
+        }))
     }
 
     type WatchStream = BoxStream<'static, Result<ClusterEvent, Status>>;
@@ -206,6 +216,26 @@ impl Cluster for ClusterService {
         match &*digest {
             Ok(summary) => Ok(Response::new(digest_of(&group, summary))),
             Err(error) => Err(Status::data_loss(error.clone())),
+        }
+    }
+}
+
+fn role_required() -> Status {
+    let why = "this call needs another role";
+    to_status(ErrorReason::RoleRequired, why, &[], None)
+}
+
+/// A delivery that cannot be read is not applied; its courier and this node differ in their versions.
+fn delivery_from_proto(message: internal::ShardDelivery) -> Option<ShardDelivery> {
+    match codec::delivery_from_proto(message.delivery.unwrap_or_default()) {
+        Ok(delivery) => Some(ShardDelivery {
+            shard: ShardId::new(message.shard),
+            epoch: Epoch::new(message.epoch),
+            delivery,
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "a delivery that cannot be read");
+            None
         }
     }
 }

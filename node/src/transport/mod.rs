@@ -4,6 +4,7 @@
 
 mod cluster_client;
 mod cluster_service;
+mod delivery_links;
 mod frames;
 mod peer_links;
 mod peer_service;
@@ -12,5 +13,6 @@ mod shard_service;
 mod site_feed;
 
 pub(crate) use cluster_client::ClusterClient;
+pub(crate) use delivery_links::DeliveryLinks;
 pub(crate) use peer_links::PeerLinks;
 pub(crate) use server::{ServerParts, serve};

@@ -78,7 +78,9 @@ pub(crate) async fn serve(
                 .max_decoding_message_size(limits::GATEWAY_MESSAGE_BYTES_MAX)
                 .max_encoding_message_size(limits::GATEWAY_MESSAGE_BYTES_MAX),
         )
-        .add_service(ClusterServer::new(cluster))
+        .add_service(
+            ClusterServer::new(cluster).max_decoding_message_size(limits::PEER_MESSAGE_BYTES_MAX),
+        )
         .serve_with_incoming(tls.incoming(listener));
     match select(Box::pin(server), Box::pin(shutdown)).await {
         Either::Left((served, _)) => served,

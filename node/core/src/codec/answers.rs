@@ -9,6 +9,7 @@ use quorate_proto::{
 
 use super::{
     counts::{daily_to_proto, shadows_to_proto},
+    deliver::{over_quota_to_proto, site_sales_to_proto, stock_answer_to_proto},
     records::{profile_to_proto, sale_to_proto},
     stock::stock_to_proto,
 };
@@ -85,6 +86,9 @@ pub fn answer_to_proto(answer: Answer) -> internal::query_reply::Body {
         }),
         Answer::Daily(answer) => Body::Daily(daily_to_proto(answer)),
         Answer::Shadow(rows) => Body::Shadow(shadows_to_proto(&rows)),
+        Answer::Stock { site, now_ms } => Body::Stock(stock_answer_to_proto(site, now_ms)),
+        Answer::SiteSales(answer) => Body::SiteSales(site_sales_to_proto(answer)),
+        Answer::OverQuota(answer) => Body::OverQuota(over_quota_to_proto(answer)),
         Answer::Error(error) => Body::Error(error_to_proto(error)),
     }
 }

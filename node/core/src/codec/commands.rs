@@ -7,7 +7,7 @@ use quorate_proto::{
 };
 
 use super::{
-    DecodeError,
+    DecodeError, deliver,
     fields::{self, required},
     programs::{program_from_proto, program_to_proto},
     records::{profile_from_proto, profile_to_proto, ring_range},
@@ -104,6 +104,12 @@ pub fn command_to_proto(command: &Command) -> pb::Command {
             site_code: suspend.site_code.to_string(),
             suspended: suspend.suspended,
         }),
+        CommandBody::DeliverStock(delivery) => {
+            Body::DeliverStock(deliver::delivery_to_proto(delivery))
+        }
+        CommandBody::AcknowledgeOutbox { seq } => {
+            Body::AcknowledgeOutbox(pb::AcknowledgeOutbox { seq: *seq })
+        }
     };
     pb::Command {
         epoch: command.epoch.get(),
@@ -158,9 +164,12 @@ pub fn command_from_proto(message: pb::Command) -> Result<Command, DecodeError> 
             site_code: fields::site_code(&suspend.site_code)?,
             suspended: suspend.suspended,
         }),
-        Body::DeliverStock(_) | Body::AcknowledgeOutbox(_) => {
-            return Err(DecodeError::missing("command"));
+        Body::DeliverStock(delivery) => {
+            CommandBody::DeliverStock(deliver::delivery_from_proto(delivery)?)
         }
+        Body::AcknowledgeOutbox(acknowledge) => CommandBody::AcknowledgeOutbox {
+            seq: acknowledge.seq,
+        },
         Body::AdoptRange(adopt) => CommandBody::AdoptRange(AdoptRange {
             range: ring_range(adopt.first, adopt.last)?,
             epoch: Epoch(adopt.epoch),

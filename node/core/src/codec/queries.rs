@@ -9,7 +9,10 @@ use super::{
     fields::{self, required},
 };
 use crate::{
-    ledger::{CheckQuery, DailyQuery, DeviceQuery, ListQuery, Query, ShadowQuery},
+    ledger::{
+        CheckQuery, DailyQuery, DeviceQuery, ListQuery, OverQuotaQuery, Query, ShadowQuery,
+        SiteSalesQuery, StockQuery,
+    },
     limits,
 };
 
@@ -43,6 +46,22 @@ pub fn query_to_proto(query: &Query) -> internal::Query {
         }),
         Query::Shadow(shadow) => Body::Shadow(internal::ShadowQuery {
             program: shadow.program.to_string(),
+        }),
+        Query::Stock(stock) => Body::Stock(internal::StockQuery {
+            site_code: stock.site_code.to_string(),
+        }),
+        Query::SiteSales(sales) => Body::SiteSales(internal::SiteSalesQuery {
+            site_code: sales.site_code.to_string(),
+            from_ms: sales.from_ms,
+            to_ms: sales.to_ms,
+            after: Bytes::copy_from_slice(&sales.after),
+            limit: sales.limit,
+        }),
+        Query::OverQuota(over) => Body::OverQuota(internal::OverQuotaQuery {
+            from_ms: over.from_ms,
+            to_ms: over.to_ms,
+            after: Bytes::copy_from_slice(&over.after),
+            limit: over.limit,
         }),
     };
     internal::Query { body: Some(body) }
@@ -85,9 +104,22 @@ pub fn query_from_proto(message: internal::Query) -> Result<Query, DecodeError> 
         Body::Shadow(shadow) => Query::Shadow(ShadowQuery {
             program: fields::program_id(&shadow.program)?,
         }),
-        Body::Stock(_) | Body::SiteSales(_) | Body::OverQuota(_) => {
-            return Err(DecodeError::missing("query"));
-        }
+        Body::Stock(stock) => Query::Stock(StockQuery {
+            site_code: fields::site_code(&stock.site_code)?,
+        }),
+        Body::SiteSales(sales) => Query::SiteSales(SiteSalesQuery {
+            site_code: fields::site_code(&sales.site_code)?,
+            from_ms: sales.from_ms,
+            to_ms: sales.to_ms,
+            after: sales.after.to_vec(),
+            limit: page_limit(sales.limit)?,
+        }),
+        Body::OverQuota(over) => Query::OverQuota(OverQuotaQuery {
+            from_ms: over.from_ms,
+            to_ms: over.to_ms,
+            after: over.after.to_vec(),
+            limit: page_limit(over.limit)?,
+        }),
     })
 }
 

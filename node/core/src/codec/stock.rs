@@ -61,19 +61,27 @@ pub fn stock_from_proto(message: pb::StockRecord) -> Result<StockRecord, DecodeE
 /// A site and its stock as it travels to whoever follows sites.
 #[must_use]
 pub fn site_state_to_proto(site: ShownSite) -> internal::SiteState {
-    let products = site.products.iter();
     internal::SiteState {
-        products: products
-            .map(|(product, stock)| internal::SiteProduct {
-                product: product.to_string(),
-                stock: Some(stock_to_proto(stock)),
-            })
-            .collect(),
+        products: site_products(&site, |product, stock| internal::SiteProduct {
+            product,
+            stock,
+        }),
         profile: Some(profile_to_proto(site.profile)),
         suspended: site.suspended,
         notice: site.notice,
         updated_at_ms: site.updated_at_ms,
     }
+}
+
+/// The products of a site, each as the message that `make` makes of it.
+pub(super) fn site_products<M>(
+    site: &ShownSite,
+    make: impl Fn(String, Option<pb::StockRecord>) -> M,
+) -> Vec<M> {
+    let products = site.products.iter();
+    products
+        .map(|(product, stock)| make(product.to_string(), Some(stock_to_proto(stock))))
+        .collect()
 }
 
 pub(super) fn journal_to_proto(journal: &StockJournal) -> pb::StockJournal {

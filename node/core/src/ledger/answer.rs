@@ -1,17 +1,19 @@
 //! Answers questions. Nothing is written.
 
-use quorate_proto::ids::{CitizenKey, ProgramId, ShardId, SiteKey};
+use quorate_proto::ids::{CitizenKey, ProgramId, ShardId, SiteCode, SiteKey};
 
 use super::{
     account::Account,
     batch::check_owner,
     history,
     judge::Asked,
+    lists,
     outcome::{Answer, CommandError, DeviceAnswer, Verdict},
-    query::{CheckQuery, DeviceQuery, Query},
+    query::{CheckQuery, DeviceQuery, Query, StockQuery},
     record::{Sale, ShardFacts},
     report,
     sale::{Decision, decide, listed_product, unknown_program},
+    shown::shown_site,
     state::{self, KnownProgram},
 };
 use crate::{error::CoreError, keys, view::View};
@@ -41,8 +43,35 @@ pub fn answer(
             shard,
             &query.program,
         )?)),
+        Query::Stock(query) => stock(view, &facts, query, now_ms)?,
+        Query::SiteSales(query) => match check_site(&facts, &query.site_code) {
+            Ok(_) => Ok(Answer::SiteSales(lists::site_sales(view, query)?)),
+            Err(error) => Err(error),
+        },
+        Query::OverQuota(query) => Ok(Answer::OverQuota(lists::over_quota(view, &facts, query)?)),
     };
     Ok(answer.unwrap_or_else(Answer::Error))
+}
+
+fn stock(
+    view: &dyn View,
+    facts: &ShardFacts,
+    query: &StockQuery,
+    now_ms: i64,
+) -> Result<Result<Answer, CommandError>, CoreError> {
+    match check_site(facts, &query.site_code) {
+        Ok(site) => {
+            let site = shown_site(view, &site)?;
+            Ok(Ok(Answer::Stock { site, now_ms }))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// The key of a site, if it is this shard's.
+fn check_site(facts: &ShardFacts, code: &SiteCode) -> Result<SiteKey, CommandError> {
+    let site = SiteKey::of(code);
+    check_owner(facts, site.position()).map(|()| site)
 }
 
 fn check(

@@ -8,6 +8,7 @@ use super::{
     account::Account,
     calendar::Calendar,
     command::{AdoptRange, Batch, Command, CommandBody},
+    deliver,
     outcome::{CommandError, CommandErrorKind, Outcome},
     program::Program,
     record::{OutboxRow, Sale, SaleKind, ShardFacts},
@@ -78,6 +79,8 @@ impl Step<'_, '_> {
             CommandBody::AdoptRange(adopt) => Ok(self.adopt_range(*adopt)),
             CommandBody::ChangeStock(command) => stock::change(self, command),
             CommandBody::SuspendSite(command) => site::suspend(self, command),
+            CommandBody::DeliverStock(command) => deliver::deliver(self, command),
+            CommandBody::AcknowledgeOutbox { seq } => Ok(deliver::acknowledge(self, *seq)),
         }
     }
 

@@ -11,6 +11,7 @@ use quorate_proto::{
 
 use super::{
     claims::{Claims, Proxy},
+    deliver::DeliverStock,
     program::Program,
     record::SiteProfile,
     region::Region,
@@ -72,6 +73,14 @@ pub enum CommandBody {
     ChangeStock(ChangeStock),
     /// Suspends a site, or lifts it.
     SuspendSite(SuspendSite),
+    /// Applies rows of a shard's outbox to the sites here.
+    DeliverStock(DeliverStock),
+    /// Notes that this shard's outbox rows up to and including `seq` have been applied by their sites'
+    /// shards.
+    AcknowledgeOutbox {
+        /// Sequence number.
+        seq: u64,
+    },
 }
 
 /// Where a sale is made, as the session says it.

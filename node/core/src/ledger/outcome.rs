@@ -8,7 +8,9 @@ use quorate_proto::{
 use super::{
     calendar::Window,
     counts::{DailyAnswer, ShadowRow},
+    lists::{OverQuotaAnswer, SiteSalesAnswer},
     record::{Sale, SiteProfile},
+    shown::ShownSite,
     stock::StockRecord,
 };
 
@@ -197,6 +199,17 @@ pub enum Answer {
     Daily(DailyAnswer),
     /// What the shadow rules would have decided.
     Shadow(Vec<ShadowRow>),
+    /// What a site has.
+    Stock {
+        /// `None`: no such site.
+        site: Option<ShownSite>,
+        /// The shard's time, Unix milliseconds.
+        now_ms: i64,
+    },
+    /// What a site sold.
+    SiteSales(SiteSalesAnswer),
+    /// What was sold on paper beyond the ration.
+    OverQuota(OverQuotaAnswer),
     /// The query itself was wrong.
     Error(CommandError),
 }

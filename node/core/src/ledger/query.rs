@@ -22,6 +22,12 @@ pub enum Query {
     Daily(DailyQuery),
     /// What would the shadow rules have decided?
     Shadow(ShadowQuery),
+    /// What does a site have?
+    Stock(StockQuery),
+    /// What did a site sell?
+    SiteSales(SiteSalesQuery),
+    /// What was sold on paper beyond the ration?
+    OverQuota(OverQuotaQuery),
 }
 
 /// May this quantity be sold now?
@@ -83,4 +89,39 @@ pub struct DailyQuery {
 pub struct ShadowQuery {
     /// Of which program.
     pub program: ProgramId,
+}
+
+/// What does a site have?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StockQuery {
+    /// The site.
+    pub site_code: SiteCode,
+}
+
+/// What did a site sell? Sales are listed for two days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteSalesQuery {
+    /// The site.
+    pub site_code: SiteCode,
+    /// Sales made at this time or later, Unix milliseconds.
+    pub from_ms: i64,
+    /// And before this time, Unix milliseconds.
+    pub to_ms: i64,
+    /// Where the page before ended; empty: the first page.
+    pub after: Vec<u8>,
+    /// Rows in a page, 1 to [`crate::limits::PAGE_ROWS_MAX`].
+    pub limit: u32,
+}
+
+/// What was sold on paper beyond the ration at the sites of this shard?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverQuotaQuery {
+    /// Sales made at this time or later, Unix milliseconds.
+    pub from_ms: i64,
+    /// And before this time, Unix milliseconds.
+    pub to_ms: i64,
+    /// Where the page before ended; empty: the first page.
+    pub after: Vec<u8>,
+    /// Rows in a page, 1 to [`crate::limits::PAGE_ROWS_MAX`].
+    pub limit: u32,
 }

@@ -9,6 +9,7 @@ use super::{
     account::Account,
     calendar::Calendar,
     counts::{DayCounts, DayKey, RetiredUnits, ShadowCounts},
+    deliver::SiteSale,
     program::Program,
     record::{CitizenRecord, OutboxRow, ShardFacts, SiteRecord},
     stock::{StockJournal, StockRecord},
@@ -127,6 +128,34 @@ pub(super) fn load_journal(view: &dyn View, key: &[u8]) -> Result<StockJournal, 
     Ok(read_at(view, key, codec::decode_journal)?.unwrap_or_default())
 }
 
+/// One sale of a site's list.
+pub(super) fn load_site_sale(view: &dyn View, key: &[u8]) -> Result<Option<SiteSale>, CoreError> {
+    read_at(view, key, |bytes| codec::decode_site_sale(&bytes))
+}
+
+/// What has been applied here of another shard's outbox; 0: nothing.
+pub(super) fn load_watermark(
+    view: &dyn View,
+    shard: ShardId,
+    source: ShardId,
+) -> Result<u64, CoreError> {
+    let key = keys::watermark(shard, source);
+    Ok(read(view, key, |bytes| codec::decode_watermark(&bytes))?.unwrap_or(0))
+}
+
+pub(super) fn store_site_sale(overlay: &mut Overlay<'_>, key: Vec<u8>, sale: &SiteSale) {
+    overlay.put(key, codec::encode_site_sale(sale));
+}
+
+pub(super) fn store_watermark(
+    overlay: &mut Overlay<'_>,
+    shard: ShardId,
+    source: ShardId,
+    seq: u64,
+) {
+    overlay.put(keys::watermark(shard, source), codec::encode_watermark(seq));
+}
+
 pub(super) fn store_stock(overlay: &mut Overlay<'_>, key: Vec<u8>, stock: &StockRecord) {
     overlay.put(key, codec::encode_stock(stock));
 }
@@ -187,6 +216,17 @@ pub(super) fn rows(
         Err(_) if rows.len() >= max => Ok(rows),
         scanned => scanned.map(|()| rows).map_err(CoreError::from),
     }
+}
+
+/// What each row holds; one that cannot be read is named as damaged.
+pub(super) fn decoded<T>(
+    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    decode: impl Fn(&[u8], &[u8]) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, CoreError> {
+    let decode = |(key, value): (Vec<u8>, Vec<u8>)| {
+        decode(&key, &value).map_err(|fault| CoreError::Damaged { key, fault })
+    };
+    rows.into_iter().map(decode).collect()
 }
 
 /// Hands every row of a range to `visit`; what it cannot read is named as damaged.

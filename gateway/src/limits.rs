@@ -283,7 +283,7 @@ pub(crate) const NODE_STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long one replica may take to reach a checkpoint and digest its state: a million citizens are
 /// read in about a second.
-pub(crate) const DIGEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const DIGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Shards verified at once: digests read whole shards, and sales go on meanwhile.
 pub(crate) const VERIFY_SHARDS_AT_ONCE: usize = 4;
@@ -320,3 +320,10 @@ const _: () = {
         "calls with the default deadline end before the drain does"
     );
 };
+
+/// Differences of stock that are listed: enough to see what they have in common.
+pub(crate) const STOCK_DIFFERENCES_SHOWN: usize = 100;
+
+/// How far apart the two sides of the stock identity may be taken, milliseconds of the shards' time. Outbox
+/// rows stay for 60 s after they reached their sites; the rest is for clocks that differ.
+pub(crate) const STOCK_SIDES_APART_MS_MAX: i64 = 50_000;

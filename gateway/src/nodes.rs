@@ -6,6 +6,7 @@
 //! their way to it are lost at once. Deliberately absent: which node to ask (`route`), and when to ask
 //! again (`retry`). This is the one place that speaks gRPC to nodes.
 
+mod audit;
 mod calls;
 mod codec;
 mod connection;
@@ -23,6 +24,7 @@ use std::{
 use quorate_link::{Env, TaskHandle, TlsClient};
 use quorate_proto::ids::NodeId;
 
+pub(crate) use audit::{AuditRow, Moved, StockPlace};
 pub(crate) use calls::{DigestReport, NodeCallError, NodeReport, ReplicaReport, SystemError};
 pub(crate) use codec::Operation;
 

@@ -18,8 +18,16 @@ pub(crate) const LOG_READ_BYTES: usize = 1 << 20;
 /// Entries applied in one batch of writes.
 pub(crate) const APPLY_CHUNK_ENTRIES: usize = 64;
 
-/// Digests of checkpoints kept for those who ask.
-pub(crate) const DIGESTS_KEPT: usize = 4;
+/// Digests of checkpoints kept for those who ask: a verification uses two. With each goes the shard's account
+/// of stock, about 100 bytes for each site where its citizens bought.
+pub(crate) const DIGESTS_KEPT: usize = 2;
+
+/// Digests computed at once on one node. The others wait with their view fixed: reading whole shards must
+/// leave room for sales.
+pub(crate) const DIGESTS_AT_ONCE: usize = 2;
+
+/// Rows in one part of an account of stock: about 200 KiB.
+pub(crate) const AUDIT_ROWS_PER_PART: usize = 2048;
 
 /// Appends under way to one follower. Enough to cover a round trip and a sync.
 pub(crate) const APPENDS_IN_FLIGHT_MAX: usize = 16;

@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_proto::internal::cluster_client::ClusterClient;
-use quorate_proto::internal::{
-    ShardCommand, SiteFrame, SiteState, WatchSitesRequest, shard_command, shard_reply,
-};
+use quorate_proto::internal::{SiteFrame, SiteState, WatchSitesRequest};
 use quorate_proto::storage::{
-    ChangeStock, Command, PutSites, SiteProfile, StockChange, SuspendSite, command, outcome,
-    stock_change,
+    ChangeStock, PutSites, StockChange, SuspendSite, command, outcome, stock_change,
 };
-use support::{CLUSTER, Cluster, SHARDS, exchange};
+use support::{CLUSTER, Cluster, SHARDS, profile, send};
 use tonic::Code;
 
 /// What one subscriber knows of every shard.
@@ -34,48 +31,6 @@ impl Told {
         if frame.snapshot_end {
             self.snapshots_ended.insert(frame.shard, frame.term);
         }
-    }
-}
-
-fn write(body: command::Body, shard: u32) -> ShardCommand {
-    ShardCommand {
-        correlation: u64::from(shard),
-        shard,
-        epoch: 0,
-        time_left_ms: 5_000,
-        body: Some(shard_command::Body::Write(Command {
-            epoch: 0,
-            body: Some(body),
-        })),
-    }
-}
-
-/// Sends a command to the shard that owns its site: the other one refuses.
-async fn send(cluster: &Cluster, body: command::Body) -> outcome::Body {
-    for shard in 1..=SHARDS {
-        let leader = cluster.leader_of(shard).await;
-        let command = write(body.clone(), shard);
-        let replies = exchange(cluster.channel(leader).await, vec![command]).await;
-        let Some(shard_reply::Body::Write(reply)) = &replies[0].body else {
-            panic!("not decided: {replies:?}");
-        };
-        match reply.outcome.clone().unwrap().body.unwrap() {
-            outcome::Body::Error(error) if error.kind == 3 => {}
-            decided => return decided,
-        }
-    }
-    panic!("no shard owns the site: {body:?}");
-}
-
-fn profile(code: &str) -> SiteProfile {
-    SiteProfile {
-        code: code.to_owned(),
-        name: format!("Pharmacy {code}"),
-        address: "1 Example-ro".to_owned(),
-        site_type: 1,
-        latitude: Some(37.5),
-        longitude: Some(127.0),
-        region: "Seoul".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_client::model::{Health, Totals, Verification};
+use quorate_client::model::{Health, StockVerification, Totals, Verification};
 
 use crate::{
     exit::{Exit, Failure},
@@ -33,12 +33,14 @@ const fn exit(health: Health) -> Exit {
 
 fn render(verification: &Verification, painter: Painter) -> String {
     let headline = match verification.health {
-        Health::Ok => painter.paint(Style::Good, "SAME: all replicas agree, and all sums"),
-        Health::Bad => painter.paint(Style::Bad, "DIFFERENT: see below"),
-        Health::Unknown => painter.paint(
-            Style::Doubtful,
-            "UNKNOWN: not every replica could be compared",
+        Health::Ok => painter.paint(
+            Style::Good,
+            "SAME: all replicas agree, and all sums, and the stock of every site",
         ),
+        Health::Bad => painter.paint(Style::Bad, "DIFFERENT: see below"),
+        Health::Unknown => {
+            painter.paint(Style::Doubtful, "UNKNOWN: not everything could be compared")
+        }
     };
     let rows = verification.shards.iter().map(|shard| {
         let mut details = vec![shard.detail.clone()];
@@ -77,11 +79,42 @@ fn render(verification: &Verification, painter: Painter) -> String {
         "shard", "health", "at entry", "replicas", "digest", "grants", "citizens", "",
     ];
     let shards = table(head, &[0, 2, 5, 6], rows);
-    format!("{headline}\n{}\n\n{shards}", totals(&verification.totals))
+    let mut text = format!("{headline}\n{}", totals(verification));
+    text.push_str(&format!("\n\n{shards}"));
+    if !verification.stock.differences.is_empty() {
+        text.push_str(&format!("\n\n{}", differences(&verification.stock)));
+    }
+    text
 }
 
-fn totals(totals: &Totals) -> String {
+/// Sites whose stock is not what the records say; at most those that the gateway lists.
+fn differences(stock: &StockVerification) -> String {
+    let rows = stock.differences.iter().map(|difference| {
+        [
+            difference.site_code.clone(),
+            difference.product.clone(),
+            difference.on_hand.to_string(),
+            difference.expected.to_string(),
+        ]
+    });
+    table(["site", "product", "on hand", "expected"], &[2, 3], rows)
+}
+
+/// 25,439 sites and products agree with the records.
+fn stock_text(stock: &StockVerification) -> String {
+    match stock.health {
+        Health::Ok => format!(
+            "{} sites and products agree with the records",
+            thousands(stock.compared)
+        ),
+        Health::Bad | Health::Unknown => format!("{}: {}", stock.health, stock.detail),
+    }
+}
+
+fn totals(verification: &Verification) -> String {
+    let totals = &verification.totals;
     facts([
+        ("stock", stock_text(&verification.stock)),
         (
             "grants",
             counted_twice(totals.grants, totals.grants_in_records),
@@ -89,6 +122,15 @@ fn totals(totals: &Totals) -> String {
         (
             "units",
             counted_twice(totals.units_granted, totals.units_in_records),
+        ),
+        (
+            "slips",
+            format!(
+                "{} ({} units), {} beyond the ration",
+                thousands(totals.slips),
+                thousands(totals.units_on_slips),
+                thousands(totals.slips_over_quota)
+            ),
         ),
         (
             "undone",
@@ -132,6 +174,8 @@ fn denials_text(totals: &Totals) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quorate_client::model::StockDifference;
+
     use super::*;
 
     #[test]
@@ -139,6 +183,33 @@ mod tests {
         assert_eq!(exit(Health::Ok), Exit::Ok);
         assert_eq!(exit(Health::Bad), Exit::Difference);
         assert_eq!(exit(Health::Unknown), Exit::Unavailable);
+    }
+
+    #[test]
+    fn stock_that_differs_is_shown_site_by_site() {
+        let mut stock = StockVerification {
+            health: Health::Ok,
+            detail: String::new(),
+            compared: 25_439,
+            differences: Vec::new(),
+        };
+        assert_eq!(
+            stock_text(&stock),
+            "25,439 sites and products agree with the records"
+        );
+        stock.health = Health::Bad;
+        stock.detail = "1 of 25439 sites and products differ".to_owned();
+        stock.differences.push(StockDifference {
+            site_code: "P-1".to_owned(),
+            product: "mask".to_owned(),
+            on_hand: -7,
+            expected: 245,
+        });
+        assert!(stock_text(&stock).contains("1 of 25439"));
+        let shown = differences(&stock);
+        for word in ["P-1", "mask", "-7", "245"] {
+            assert!(shown.contains(word), "{word} is missing:\n{shown}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod verdict;
 pub use admin::{
     Changes, ClusterStatus, Health, NodeStatus, ProgramPut, ProgramStatus, PutProgram,
     ReplicaDigest, ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site,
-    Totals, Verification,
+    StockDifference, StockVerification, Totals, Verification,
 };
 pub use report::{Correction, DailyCounts, OverQuotaSale};
 pub use request::{NationalId, Proxy, Sale, Undo};

@@ -82,6 +82,10 @@ pub(crate) struct ReplicaReport {
     /// Why it does not run; empty when it does.
     pub(crate) failure: String,
     pub(crate) programs: BTreeMap<ProgramId, u64>,
+    /// Rows of its outbox that are not known to have reached their sites.
+    pub(crate) outbox_pending: u64,
+    /// Age of the oldest of them, milliseconds of real time; leaders only.
+    pub(crate) outbox_lag_ms: u64,
 }
 
 /// What one replica holds at a log index.
@@ -199,7 +203,7 @@ impl Nodes {
         }
     }
 
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         node: NodeId,
         timeout: Duration,
@@ -223,7 +227,7 @@ impl Nodes {
 }
 
 /// A request that tells the node how long somebody waits.
-fn request<T>(message: T, timeout: Duration) -> Request<T> {
+pub(super) fn request<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);
     request
@@ -259,6 +263,8 @@ fn node_report(status: internal::StatusResponse) -> NodeReport {
             outbox_lag_ms: replica.outbox_lag_ms,
             applied_index: replica.applied_index,
             failure: replica.failure,
+            outbox_pending: replica.outbox_pending,
+            outbox_lag_ms: replica.outbox_lag_ms,
             programs: programs
                 .filter_map(|(id, version)| Some((ProgramId::parse(&id).ok()?, version)))
                 .collect(),

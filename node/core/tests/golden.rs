@@ -11,15 +11,17 @@ use common::{NINE_MS, Shard, citizen, mask, profile, program, request, rule, sal
 use quorate_core::{
     codec, keys,
     ledger::{
-        AdoptRange, Batch, BirthYearLimit, BirthYears, CitizenRecord, Claims, Command, CommandBody,
-        Coordinates, Correction, DayCounts, DayKey, Denial, DenialReason, Device, Digits,
-        OutboxKind, OutboxRow, Product, Program, ProgramDraft, Proxy, ProxyGround, PutDevice,
-        RecordSale, RecordSlip, RetiredUnits, Rotation, RotationDigit, RuleState, Sale, SaleKind,
-        ShadowCounts, SiteRecord, VoidAttempt, VoidBy, VoidRefusal, VoidSale, WindowKind,
+        AdjustmentReason, AdoptRange, Batch, BirthYearLimit, BirthYears, ChangeStock,
+        CitizenRecord, Claims, Command, CommandBody, Coordinates, Correction, DayCounts, DayKey,
+        DeliverStock, DeliveredRow, Denial, DenialReason, Device, Digits, OutboxKind, OutboxRow,
+        Product, Program, ProgramDraft, Proxy, ProxyGround, PutDevice, RecordSale, RecordSlip,
+        RetiredUnits, Rotation, RotationDigit, RuleState, Sale, SaleKind, ShadowCounts, SiteRecord,
+        SiteSale, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,
+        SuspendSite, VoidAttempt, VoidBy, VoidRefusal, VoidSale, WindowKind,
     },
 };
 use quorate_proto::{
-    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteType},
+    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteKey, SiteType},
     ring::RingRange,
     storage as pb,
 };
@@ -92,7 +94,18 @@ fn keys_are_pinned() {
             keys::retired_units(shard, &site(1).code, &product()),
         ),
         ("citizen", keys::citizen(&citizen(1), &mask())),
+        ("watermark", keys::watermark(shard, ShardId(8))),
         ("site", keys::site(&site(1).code)),
+        ("stock", keys::stock(&site_key(), &product())),
+        ("stock-journal", keys::journal(&site_key())),
+        (
+            "site-sale",
+            keys::site_sale(&site_key(), NINE_MS, request(1)),
+        ),
+        (
+            "over-quota-sale",
+            keys::over_quota(&site_key(), NINE_MS, request(1)),
+        ),
         ("outbox", keys::outbox(shard, 258)),
         ("data-first", first),
         ("data-end", end),
@@ -109,16 +122,8 @@ fn keys_are_pinned() {
 #[test]
 fn values_are_pinned() {
     let outbox = |kind| OutboxRow {
-        site_code: site(1).code,
-        program: mask(),
-        request_id: request(1),
-        product: product(),
-        quantity: 2,
         kind,
-        at_ms: NINE_MS + 1,
-        sold_at_ms: NINE_MS,
-        sale_kind: SaleKind::Paper,
-        over_by: 1,
+        ..delivery().rows.remove(0).row
     };
     let mut vectors = vec![
         (
@@ -153,6 +158,7 @@ fn values_are_pinned() {
         ("batch", codec::encode_batch(&batch()).to_vec()),
         ("view", codec::encode_view(&view())),
     ];
+    vectors.extend(site_rows());
     vectors.extend(system_commands());
     vectors.extend(log_rows());
     check("values.hex", &vectors);
@@ -372,6 +378,68 @@ fn site_record() -> SiteRecord {
     }
 }
 
+fn site_key() -> SiteKey {
+    SiteKey::of(&site(1).code)
+}
+
+fn stock_change(kind: StockChangeKind) -> StockChange {
+    StockChange {
+        request_id: request(5),
+        at_ms: NINE_MS,
+        device_id: Some(DeviceId::parse("till-1").unwrap()),
+        kind,
+    }
+}
+
+/// One change of each kind.
+fn stock_changes() -> Vec<StockChange> {
+    let adjustment = StockAdjustment {
+        delta: -7,
+        reason: AdjustmentReason::Other,
+        note: "given to a hospital".to_owned(),
+    };
+    [
+        StockChangeKind::Received(product(), 250),
+        StockChangeKind::Adjusted(product(), adjustment),
+        StockChangeKind::Held(product(), 30),
+        StockChangeKind::SalesStopped(product(), true),
+        StockChangeKind::Notice("from 2 pm".to_owned()),
+    ]
+    .map(stock_change)
+    .into()
+}
+
+/// What a site's shard keeps besides its record.
+fn site_rows() -> Vectors {
+    let stock = StockRecord {
+        received: 250,
+        adjusted: -7,
+        sold: 300,
+        voided: 2,
+        held: 30,
+        sales_stopped: true,
+        last_received_ms: Some(NINE_MS),
+        updated_at_ms: NINE_MS + 1,
+    };
+    let sale = SiteSale {
+        program: mask(),
+        product: product(),
+        quantity: 2,
+        kind: SaleKind::Paper,
+        voided_at_ms: Some(NINE_MS),
+        over_by: 1,
+    };
+    let journal = StockJournal {
+        changes: stock_changes(),
+    };
+    vec![
+        ("stock", codec::encode_stock(&stock)),
+        ("stock-journal", codec::encode_journal(&journal)),
+        ("site-sale", codec::encode_site_sale(&sale)),
+        ("watermark", codec::encode_watermark(258)),
+    ]
+}
+
 /// Facts with every counter moved.
 fn facts() -> Vec<u8> {
     let mut shard = Shard::new(2, 2);
@@ -380,6 +448,10 @@ fn facts() -> Vec<u8> {
     shard.void(3, 7, 1);
     shard.now_ms += quorate_core::limits::RETENTION_MS + common::DAY_MS;
     shard.sell(4, 7, 1);
+    // Acknowledged, deleted and acknowledged again.
+    shard.one(CommandBody::AcknowledgeOutbox { seq: 1 });
+    shard.now_ms += quorate_core::limits::OUTBOX_KEPT_MS;
+    shard.one(CommandBody::AcknowledgeOutbox { seq: 2 });
     codec::encode_facts(&shard.facts())
 }
 
@@ -389,6 +461,26 @@ fn programs() -> quorate_core::ledger::Program {
         rule("2020-04-27", NINE_MS, 3, 3),
     ];
     program(&rules, 9)
+}
+
+fn delivery() -> DeliverStock {
+    let row = OutboxRow {
+        site_code: site(1).code,
+        program: mask(),
+        request_id: request(1),
+        product: product(),
+        quantity: 2,
+        kind: OutboxKind::Voided,
+        at_ms: NINE_MS + 1,
+        sold_at_ms: NINE_MS,
+        sale_kind: SaleKind::Paper,
+        over_by: 1,
+    };
+    DeliverStock {
+        source: ShardId(8),
+        through: 300,
+        rows: vec![DeliveredRow { seq: 258, row }],
+    }
 }
 
 /// One command of each kind.
@@ -450,11 +542,23 @@ fn batch() -> Batch {
         CommandBody::PutProgram(programs()),
         CommandBody::Checkpoint { id: 300 },
         CommandBody::AdoptRange(adopt),
+        CommandBody::SuspendSite(SuspendSite {
+            site_code: site(1).code,
+            suspended: true,
+        }),
+        CommandBody::DeliverStock(delivery()),
+        CommandBody::AcknowledgeOutbox { seq: 258 },
     ];
+    let changes = stock_changes().into_iter().map(|change| {
+        CommandBody::ChangeStock(ChangeStock {
+            site_code: site(1).code,
+            change,
+        })
+    });
     Batch {
         time_ms: NINE_MS,
         commands: (0..)
-            .zip(bodies)
+            .zip(bodies.into_iter().chain(changes))
             .map(|(epoch, body)| Command {
                 epoch: Epoch(epoch),
                 body,

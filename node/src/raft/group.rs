@@ -16,7 +16,7 @@ use openraft::type_config::alias::OneshotReceiverOf;
 use openraft::{Raft, ServerState};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::codec::AppliedPoint;
 use super::log::GroupLog;
@@ -38,6 +38,8 @@ pub(crate) struct GroupParts {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) queue: LogQueue,
     pub(crate) peers: SharedNetwork,
+    /// Of the whole node: a permit for each digest that is being computed.
+    pub(crate) digests: Arc<Semaphore>,
     pub(crate) env: Env,
 }
 
@@ -124,6 +126,7 @@ impl Group {
             engine,
             queue,
             peers,
+            digests,
             env,
         } = parts;
         finish_interrupted_install(&*engine, shard, snapshot_dir)?;
@@ -131,6 +134,7 @@ impl Group {
             shard,
             Arc::clone(&engine),
             queue.clone(),
+            digests,
             env.clone(),
         )?);
         let log = GroupLog::open(shard, engine, queue)?;

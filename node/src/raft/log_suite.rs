@@ -44,8 +44,14 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
         let committer = std::thread::spawn(move || {
             futures_executor::block_on(committer.run()).expect("the log is written");
         });
-        let state = ReplicaState::open(SHARD, Arc::clone(&engine), queue.clone(), Env::system())
-            .expect("an empty state opens");
+        let state = ReplicaState::open(
+            SHARD,
+            Arc::clone(&engine),
+            queue.clone(),
+            Arc::new(Semaphore::new(1)),
+            Env::system(),
+        )
+        .expect("an empty state opens");
         let log = GroupLog::open(SHARD, Arc::clone(&engine), queue).expect("an empty log opens");
         let state = Arc::new(state);
         let machine = FlushingMachine {

@@ -30,4 +30,5 @@ pub(crate) use peer::{
     PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork,
 };
 pub(crate) use snapshot_receiver::{SnapshotRefused, receive_snapshot};
+pub(crate) use state_machine::Digest;
 pub(crate) use types::{Applied, Host};

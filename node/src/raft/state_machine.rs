@@ -19,7 +19,7 @@ use quorate_core::{CoreError, Overlay, View, codec, keys, ledger, system};
 use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::books::{Books, Outbox};
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
@@ -42,6 +42,7 @@ pub(crate) struct ReplicaState {
     durable: Mutex<AppliedPoint>,
     applied_index: watch::Sender<u64>,
     digests: watch::Sender<BTreeMap<u64, Arc<Digest>>>,
+    digests_at_once: Arc<Semaphore>,
     /// Entries up to here were not applied by this process: they came from disk or with a snapshot, and no
     /// digest was made at them.
     not_applied_here: AtomicU64,
@@ -55,6 +56,7 @@ impl ReplicaState {
         group: ShardId,
         engine: Arc<dyn Engine>,
         queue: LogQueue,
+        digests_at_once: Arc<Semaphore>,
         env: Env,
     ) -> Result<Self, StorageError> {
         let point = read_point(&*engine, group)?;
@@ -70,6 +72,7 @@ impl ReplicaState {
             not_applied_here: AtomicU64::new(index_of(&point)),
             point: RwLock::new(point),
             digests: watch::Sender::new(BTreeMap::new()),
+            digests_at_once,
         })
     }
 
@@ -167,6 +170,8 @@ impl ReplicaState {
     fn start_digest(self: &Arc<Self>, index: u64) -> Result<(), StorageError> {
         let state = Arc::clone(self);
         let compute = Box::new(move |view: &dyn View| {
+            // The view is fixed; nobody closes the semaphore.
+            let _turn = futures_executor::block_on(state.digests_at_once.acquire());
             let digest = checkpoint::summarize(view, state.group).map_err(|e| e.to_string());
             state.digests.send_modify(|digests| {
                 digests.insert(index, Arc::new(digest));

@@ -12,13 +12,14 @@ use quorate_core::{codec, keys};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
 use quorate_proto::storage as pb;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::desk::Desk;
 use super::proposer::run_proposer;
 use super::reader::run_reader;
 use super::tender::run_tender;
 use crate::failure::{Cause, Failure};
+use crate::limits;
 use crate::raft::{self, FindGroup, Group, GroupParts, SharedNetwork};
 use crate::storage::{Engine, Family, LogOp, LogQueue, RowOp, StorageError};
 use crate::system::{ProposeSystem, SystemSlot, View};
@@ -45,6 +46,7 @@ pub(crate) struct Host {
     parts: HostParts,
     hosted: RwLock<BTreeMap<ShardId, Hosted>>,
     leaders: watch::Sender<LeaderBoard>,
+    digests: Arc<Semaphore>,
 }
 
 /// Past every key of the log family: group ids do not reach it.
@@ -64,6 +66,7 @@ impl Host {
             parts,
             hosted: RwLock::new(BTreeMap::new()),
             leaders: watch::Sender::new(BTreeMap::new()),
+            digests: Arc::new(Semaphore::new(limits::DIGESTS_AT_ONCE)),
         })
     }
 
@@ -197,6 +200,7 @@ impl Host {
                 engine: Arc::clone(&parts.engine),
                 queue: parts.queue.clone(),
                 peers: Arc::clone(&parts.peers),
+                digests: Arc::clone(&self.digests),
                 env: parts.env.clone(),
             },
             &parts.snapshot_dir,

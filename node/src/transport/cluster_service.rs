@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use futures_util::stream::{BoxStream, unfold};
+use futures_util::stream::{BoxStream, iter, unfold};
 use quorate_core::checkpoint::ShardSummary;
 use quorate_core::{codec, ledger};
 use quorate_link::env::Env;
@@ -15,9 +15,9 @@ use quorate_proto::ids::{Epoch, NodeId, ShardId};
 use quorate_proto::internal;
 use quorate_proto::internal::cluster_server::Cluster;
 use quorate_proto::internal::{
-    ClusterEvent, DeliverStockRequest, DeliverStockResponse, DigestRequest, DigestResponse,
-    Leadership, ProposeSystemRequest, ProposeSystemResponse, ReplicaReport, SiteFrame,
-    StatusRequest, StatusResponse, WatchRequest, WatchSitesRequest,
+    AuditStockRequest, AuditStockResponse, ClusterEvent, DeliverStockRequest, DeliverStockResponse,
+    DigestRequest, DigestResponse, Leadership, ProposeSystemRequest, ProposeSystemResponse,
+    ReplicaReport, SiteFrame, StatusRequest, StatusResponse, WatchRequest, WatchSitesRequest,
 };
 use quorate_proto::status::{ErrorReason, to_status};
 use quorate_proto::storage::SystemCommand;
@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status};
 
 use super::site_feed;
 use crate::limits;
-use crate::raft::Group;
+use crate::raft::{Digest, Group};
 use crate::shard::{Host, LeaderBoard, ShardDelivery, deliver_here};
 use crate::system::{ProposeSystem as _, SystemError, SystemProposer, View};
 use crate::usage;
@@ -50,6 +50,26 @@ impl ClusterService {
             Role::Gateway(_) => Ok(()),
             Role::Node(_) if allow_node => Ok(()),
             Role::Node(_) | Role::Operator(_) => Err(role_required()),
+        }
+    }
+
+    /// A replica's digest at a checkpoint, once it has come there.
+    async fn digest_at(
+        &self,
+        shard: ShardId,
+        log_index: u64,
+    ) -> Result<(Arc<Group>, Arc<Digest>), Status> {
+        let group = self
+            .host
+            .group(shard)
+            .ok_or_else(|| Status::not_found("no replica of this shard is here"))?;
+        let digest = group.state().digest(log_index);
+        let digest = self.env.timeout(limits::DIGEST_TIMEOUT, digest).await;
+        match digest {
+            Ok(digest) => Ok((group, digest)),
+            Err(_) => Err(Status::deadline_exceeded(format!(
+                "the replica has not reached checkpoint {log_index}"
+            ))),
         }
     }
 
@@ -90,14 +110,22 @@ impl ClusterService {
 
 #[tonic::async_trait]
 impl Cluster for ClusterService {
-    type AuditStockStream =
-        BoxStream<'static, Result<quorate_proto::internal::AuditStockResponse, Status>>;
+    type AuditStockStream = BoxStream<'static, Result<AuditStockResponse, Status>>;
 
     async fn audit_stock(
         &self,
-        _: Request<quorate_proto::internal::AuditStockRequest>,
+        request: Request<AuditStockRequest>,
     ) -> Result<Response<Self::AuditStockStream>, Status> {
-        Err(Status::unimplemented(""))
+        self.require(&request, false)?;
+        let AuditStockRequest { shard, log_index } = request.into_inner();
+        let (_, digest) = self.digest_at(ShardId::new(shard), log_index).await?;
+        match &*digest {
+            Ok(summary) => {
+                let parts = codec::audit_to_proto(&summary.stock, limits::AUDIT_ROWS_PER_PART);
+                Ok(Response::new(iter(parts).map(Ok).boxed()))
+            }
+            Err(error) => Err(Status::data_loss(error.clone())),
+        }
     }
 
     type WatchSitesStream = BoxStream<'static, Result<SiteFrame, Status>>;
@@ -195,24 +223,8 @@ impl Cluster for ClusterService {
         request: Request<DigestRequest>,
     ) -> Result<Response<DigestResponse>, Status> {
         self.require(&request, false)?;
-        let request = request.into_inner();
-        let group = self
-            .host
-            .group(ShardId::new(request.shard))
-            .ok_or_else(|| Status::not_found("no replica of this shard is here"))?;
-        let digest = self
-            .env
-            .timeout(
-                limits::DIGEST_TIMEOUT,
-                group.state().digest(request.log_index),
-            )
-            .await
-            .map_err(|_| {
-                Status::deadline_exceeded(format!(
-                    "the replica has not reached checkpoint {}",
-                    request.log_index
-                ))
-            })?;
+        let DigestRequest { shard, log_index } = request.into_inner();
+        let (group, digest) = self.digest_at(ShardId::new(shard), log_index).await?;
         match &*digest {
             Ok(summary) => Ok(Response::new(digest_of(&group, summary))),
             Err(error) => Err(Status::data_loss(error.clone())),

@@ -16,10 +16,11 @@ use quorate_proto::internal::cluster_client::ClusterClient;
 use quorate_proto::internal::shard_client::ShardClient;
 use quorate_proto::internal::{
     CommandFrame, ProposeSystemRequest, ShardCommand, ShardReply, StatusRequest, shard_command,
+    shard_reply,
 };
 use quorate_proto::storage::{
     CalendarWeek, Claims, Command, ProgramDefinition, PutProgramDefinition, RecordSale, Rule,
-    SaleSite, SystemCommand, command, rule, system_command,
+    SaleSite, SiteProfile, SystemCommand, command, outcome, rule, system_command,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
@@ -239,4 +240,46 @@ pub(crate) async fn exchange(channel: Channel, commands: Vec<ShardCommand>) -> V
     }
     replies.sort_by_key(|reply| reply.correlation);
     replies
+}
+
+pub(crate) fn write(body: command::Body, shard: u32) -> ShardCommand {
+    ShardCommand {
+        correlation: u64::from(shard),
+        shard,
+        epoch: 0,
+        time_left_ms: 5_000,
+        body: Some(shard_command::Body::Write(Command {
+            epoch: 0,
+            body: Some(body),
+        })),
+    }
+}
+
+/// Sends a command to the shard that owns its site: the other one refuses.
+pub(crate) async fn send(cluster: &Cluster, body: command::Body) -> outcome::Body {
+    for shard in 1..=SHARDS {
+        let leader = cluster.leader_of(shard).await;
+        let command = write(body.clone(), shard);
+        let replies = exchange(cluster.channel(leader).await, vec![command]).await;
+        let Some(shard_reply::Body::Write(reply)) = &replies[0].body else {
+            panic!("not decided: {replies:?}");
+        };
+        match reply.outcome.clone().unwrap().body.unwrap() {
+            outcome::Body::Error(error) if error.kind == 3 => {}
+            decided => return decided,
+        }
+    }
+    panic!("no shard owns the site: {body:?}");
+}
+
+pub(crate) fn profile(code: &str) -> SiteProfile {
+    SiteProfile {
+        code: code.to_owned(),
+        name: format!("Pharmacy {code}"),
+        address: "1 Example-ro".to_owned(),
+        site_type: 1,
+        latitude: Some(37.5),
+        longitude: Some(127.0),
+        region: "Seoul".to_owned(),
+    }
 }

@@ -8,7 +8,8 @@ use crate::{
     error::MalformedAnswer,
     model::{
         ClusterStatus, DenialReason, Health, NodeStatus, ProgramStatus, ReplicaDigest,
-        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, Totals,
+        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, StockDifference,
+        StockVerification, Totals,
         Verification,
     },
 };
@@ -93,7 +94,26 @@ pub(crate) fn verification(answer: admin::VerifyResponse) -> Result<Verification
             .into_iter()
             .map(shard_verification)
             .collect::<Result<_, _>>()?,
+        stock: stock_verification(answer.stock.unwrap_or_default()),
     })
+}
+
+/// A gateway that says nothing of stock has not compared it: its health is then unknown.
+fn stock_verification(stock: admin::StockVerification) -> StockVerification {
+    let differences = stock.differences.into_iter();
+    StockVerification {
+        health: health(stock.health),
+        detail: stock.detail,
+        compared: stock.compared,
+        differences: differences
+            .map(|difference| StockDifference {
+                site_code: difference.site_code,
+                product: difference.product,
+                on_hand: difference.on_hand,
+                expected: difference.expected,
+            })
+            .collect(),
+    }
 }
 
 fn shard_verification(
@@ -142,6 +162,9 @@ fn totals(totals: Option<admin::Totals>) -> Result<Totals, MalformedAnswer> {
         grants_in_records: totals.grants_in_records,
         units_in_records: totals.units_in_records,
         records_over_limit: totals.records_over_limit,
+        slips: totals.slips,
+        units_on_slips: totals.units_on_slips,
+        slips_over_quota: totals.slips_over_quota,
     })
 }
 

@@ -137,6 +137,34 @@ pub struct Verification {
     pub shards: Vec<ShardVerification>,
     /// Over all of them.
     pub totals: Totals,
+    /// The sites' stock against the citizens' records.
+    pub stock: StockVerification,
+}
+
+/// Whether every site has what the citizens' records say that it must have.
+#[derive(Clone, Debug, Serialize)]
+pub struct StockVerification {
+    /// Bad: a difference was found.
+    pub health: Health,
+    /// Which, or why it could not be compared.
+    pub detail: String,
+    /// Sites and products compared.
+    pub compared: u64,
+    /// The first of the differences.
+    pub differences: Vec<StockDifference>,
+}
+
+/// A site that does not have what it must have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StockDifference {
+    /// Code of the site.
+    pub site_code: String,
+    /// The product.
+    pub product: String,
+    /// Units, as the site's shard keeps it.
+    pub on_hand: i64,
+    /// Units, with what was sold and voided taken from the citizens' records.
+    pub expected: i64,
 }
 
 /// One shard's replicas, compared.
@@ -190,12 +218,18 @@ pub struct Totals {
     pub sites: u64,
     /// Outbox rows ever written.
     pub outbox_rows: u64,
-    /// Sales found in the records, those undone and those dropped after retention included.
+    /// Sales found in the records, slips, those undone and those dropped after retention included.
     pub grants_in_records: u64,
     /// Their units.
     pub units_in_records: u64,
     /// Records above the limit in some window. Must be 0.
     pub records_over_limit: u64,
+    /// Sales recorded from paper; not part of the grants.
+    pub slips: u64,
+    /// Their units.
+    pub units_on_slips: u64,
+    /// Of them, those beyond the ration.
+    pub slips_over_quota: u64,
 }
 
 /// How a program is put.

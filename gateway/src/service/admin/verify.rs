@@ -3,23 +3,32 @@
 //! A checkpoint fixes the index; each replica digests its state there; equal digests mean equal state to
 //! the byte. The totals that the state machine kept are held against a second count from the records.
 //! A replica that does not answer is unknown, never bad. [`judge`] is pure.
+//!
+//! Every shard gets two checkpoints, all first ones before all second ones: the stock of the sites is taken
+//! at the first, what the citizens bought at the second (see [`stock`]). Digests are compared at the second.
+
+mod stock;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use quorate_proto::{
-    admin::{DenialCount, Health, ReplicaDigest, ShardVerification, Totals, VerifyResponse},
+    admin::{
+        DenialCount, Health, ReplicaDigest, ShardVerification, StockVerification, Totals,
+        VerifyResponse,
+    },
     ids::{NodeId, ReplicaId, ShardId},
     shard_map::ShardInfo,
     v1::DenialReason,
 };
 
+use self::stock::Comparison;
 use super::status::worst;
 use crate::{
     directory::View,
     limits,
     model::{Checkpoint, Place},
-    nodes::{DigestReport, NodeCallError},
+    nodes::{AuditRow, DigestReport, NodeCallError},
     service::{border::Border, errors},
 };
 
@@ -30,37 +39,133 @@ struct Heard {
     digest: Result<DigestReport, NodeCallError>,
 }
 
+/// The log index of a shard's checkpoint, or why there is none.
+type Fixed = Result<u64, String>;
+
+/// A shard and its two checkpoints.
+struct Marked {
+    shard: ShardInfo,
+    sites: Fixed,
+    citizens: Fixed,
+}
+
 /// Verifies every data shard, a few at once.
 pub(super) async fn ask(border: &Border, view: &View, deadline: Duration) -> VerifyResponse {
     let shards = view.map.shards();
-    let verified = stream::iter(shards.iter().cloned())
-        .map(|shard| ask_shard(border, shard, deadline))
+    let sites = fix_all(border, shards, deadline).await;
+    let citizens = fix_all(border, shards, deadline).await;
+    let marked: Vec<Marked> = shards
+        .iter()
+        .zip(sites.into_iter().zip(citizens))
+        .map(|(shard, (sites, citizens))| Marked {
+            shard: shard.clone(),
+            sites,
+            citizens,
+        })
+        .collect();
+    let stock = compare_stock(border, view, &marked, deadline).await;
+    let verified = stream::iter(marked)
+        .map(|marked| ask_shard(border, marked.shard, marked.citizens, deadline))
         .buffered(limits::VERIFY_SHARDS_AT_ONCE)
         .collect::<Vec<_>>()
         .await;
     let totals = verified.iter().filter_map(|shard| shard.totals.as_ref());
+    let healths = verified.iter().map(ShardVerification::health);
     VerifyResponse {
-        health: worst(verified.iter().map(ShardVerification::health)).into(),
+        health: worst(healths.chain([stock.health()])).into(),
         totals: Some(sum(totals)),
         shards: verified,
-        stock: None,
+        stock: Some(stock),
     }
 }
 
-async fn ask_shard(border: &Border, shard: ShardInfo, deadline: Duration) -> ShardVerification {
-    let checkpoint = Checkpoint {
-        id: border.env().random_u64(),
+/// A checkpoint in every shard, at about the same time.
+async fn fix_all(border: &Border, shards: &[ShardInfo], deadline: Duration) -> Vec<Fixed> {
+    let fix = |shard: ShardId| async move {
+        let checkpoint = Checkpoint {
+            id: border.env().random_u64(),
+        };
+        let place = Place::Shard(shard);
+        let answered = border.dispatcher.call(place, &checkpoint, deadline).await;
+        answered
+            .map(|answered| answered.position.log_index)
+            .map_err(|error| {
+                let why = errors::call(error, None, border.env());
+                format!("no checkpoint: {}", why.message())
+            })
     };
-    let place = Place::Shard(shard.shard);
-    let answered = border.dispatcher.call(place, &checkpoint, deadline).await;
-    let position = match answered {
-        Ok(answered) => answered.position,
-        Err(error) => {
-            let why = errors::call(error, None, border.env());
+    join_all(shards.iter().map(|info| fix(info.shard))).await
+}
+
+/// Both sides of the stock identity, shard after shard: one shard's account is in memory at a time.
+async fn compare_stock(
+    border: &Border,
+    view: &View,
+    marked: &[Marked],
+    deadline: Duration,
+) -> StockVerification {
+    let mut comparison = Comparison::default();
+    for Marked { shard, sites, .. } in marked {
+        match account(border, shard, sites, deadline).await {
+            Ok(rows) => rows
+                .into_iter()
+                .for_each(|row| comparison.take_site_side(shard.shard, row)),
+            Err(why) => comparison.silent(shard.shard, &why),
+        }
+    }
+    let owner = |position| view.map.shard_at(position).map(|info| info.shard);
+    for Marked {
+        shard, citizens, ..
+    } in marked
+    {
+        match account(border, shard, citizens, deadline).await {
+            Ok(rows) => rows
+                .into_iter()
+                .for_each(|row| comparison.take_citizen_side(shard.shard, row, owner)),
+            Err(why) => comparison.silent(shard.shard, &why),
+        }
+    }
+    comparison.judge()
+}
+
+/// A shard's account of stock, from the first of its replicas that gives it whole.
+async fn account(
+    border: &Border,
+    shard: &ShardInfo,
+    fixed: &Fixed,
+    deadline: Duration,
+) -> Result<Vec<AuditRow>, String> {
+    let log_index = fixed.clone()?;
+    let mut why = "no replica".to_owned();
+    for (_, node) in &shard.replicas {
+        let time_left = deadline.saturating_sub(border.env().monotonic());
+        let mut rows = Vec::new();
+        let mut take = |row| rows.push(row);
+        let nodes = &border.dispatcher.nodes;
+        let heard = nodes
+            .audit(*node, shard.shard, log_index, time_left, &mut take)
+            .await;
+        match heard {
+            Ok(()) => return Ok(rows),
+            Err(error) => why = format!("node {node}: {error}"),
+        }
+    }
+    Err(why)
+}
+
+async fn ask_shard(
+    border: &Border,
+    shard: ShardInfo,
+    fixed: Fixed,
+    deadline: Duration,
+) -> ShardVerification {
+    let log_index = match fixed {
+        Ok(log_index) => log_index,
+        Err(detail) => {
             return ShardVerification {
                 shard: shard.shard.get(),
                 health: Health::Unknown.into(),
-                detail: format!("no checkpoint: {}", why.message()),
+                detail,
                 ..ShardVerification::default()
             };
         }
@@ -68,7 +173,7 @@ async fn ask_shard(border: &Border, shard: ShardInfo, deadline: Duration) -> Sha
     let time_left = deadline.saturating_sub(border.env().monotonic());
     let nodes = &border.dispatcher.nodes;
     let ask = |(replica, node): (ReplicaId, NodeId)| async move {
-        let digest = nodes.digest(node, shard.shard, position.log_index, time_left);
+        let digest = nodes.digest(node, shard.shard, log_index, time_left);
         Heard {
             replica,
             node,
@@ -76,7 +181,7 @@ async fn ask_shard(border: &Border, shard: ShardInfo, deadline: Duration) -> Sha
         }
     };
     let heard = join_all(shard.replicas.iter().copied().map(ask)).await;
-    judge(shard.shard, position.log_index, heard)
+    judge(shard.shard, log_index, heard)
 }
 
 /// Compares the replicas of one shard.
@@ -189,6 +294,9 @@ fn count(report: &DigestReport) -> Totals {
         grants_in_records: records.grants + kept.grants_retired,
         units_in_records: records.units + kept.units_retired,
         records_over_limit: records.records_over_limit,
+        slips: kept.slips,
+        units_on_slips: kept.units_on_slips,
+        slips_over_quota: kept.slips_over_quota,
     }
 }
 
@@ -201,19 +309,19 @@ fn contradictions(totals: &Totals) -> Vec<String> {
         }
     };
     equal(
-        "sales granted and in the records",
-        totals.grants,
+        "sales granted or on slips, and in the records",
+        totals.grants + totals.slips,
         totals.grants_in_records,
     );
     equal(
-        "units granted and in the records",
-        totals.units_granted,
+        "units granted or on slips, and in the records",
+        totals.units_granted + totals.units_on_slips,
         totals.units_in_records,
     );
     equal(
         "rows for sites and sales with voids",
         totals.outbox_rows,
-        totals.grants + totals.voids,
+        totals.grants + totals.slips + totals.voids,
     );
     equal("records over the limit", totals.records_over_limit, 0);
     broken
@@ -233,6 +341,9 @@ fn sum<'a>(totals: impl Iterator<Item = &'a Totals>) -> Totals {
         sum.grants_in_records += totals.grants_in_records;
         sum.units_in_records += totals.units_in_records;
         sum.records_over_limit += totals.records_over_limit;
+        sum.slips += totals.slips;
+        sum.units_on_slips += totals.units_on_slips;
+        sum.slips_over_quota += totals.slips_over_quota;
         for denial in &totals.denials {
             *denials.entry(denial.reason.clone()).or_default() += denial.count;
         }

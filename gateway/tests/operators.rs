@@ -12,10 +12,13 @@ use quorate_proto::{
         self, EnrollDeviceRequest, GetStatusRequest, Health, ImportSitesRequest, PutProgramRequest,
         Site, VerifyRequest, admin_client::AdminClient, rule_version,
     },
-    ids::NodeId,
-    internal::{DigestResponse, RecordTotals, ReplicaReport, StatusResponse},
+    ids::{NodeId, SiteCode, SiteKey},
+    internal::{
+        AuditStockResponse, DigestResponse, RecordTotals, ReplicaReport, SiteStock, SoldUnits,
+        SourceWatermark, StatusResponse,
+    },
     status::{ErrorReason, METADATA_FIELD, metadata_of, reason_of},
-    storage::{PutDeviceOutcome, ShardTotals, outcome},
+    storage::{DeliveredRow, OutboxRow, PutDeviceOutcome, ShardTotals, StockRecord, outcome},
 };
 use support::{
     DEVICE, SITE, World,
@@ -133,6 +136,9 @@ async fn verify_compares_replicas_at_one_index() {
     for node in 1..=2 {
         world.node(node).set_digest(digest_of(node));
     }
+    world
+        .node(1)
+        .set_audits(vec![Some(AuditStockResponse::default())]);
     let verified = client.verify(VerifyRequest {}).await.unwrap().into_inner();
     assert_eq!(verified.health(), Health::Unknown);
     world.node(3).set_digest(digest_of(3));
@@ -147,6 +153,83 @@ async fn verify_compares_replicas_at_one_index() {
     });
     let verified = client.verify(VerifyRequest {}).await.unwrap().into_inner();
     assert_eq!(verified.health(), Health::Bad);
+}
+
+/// One site of shard 1 that has been told of rows up to 7, and what its citizens bought.
+fn sides(sold: u64) -> [AuditStockResponse; 2] {
+    let stock = StockRecord {
+        received: 250,
+        sold: 10,
+        on_hand: 240,
+        ..StockRecord::default()
+    };
+    let row = OutboxRow {
+        site_code: SITE.to_owned(),
+        quantity: 2,
+        kind: 1,
+        product: "mask".to_owned(),
+        ..OutboxRow::default()
+    };
+    let site = SiteKey::of(&SiteCode::parse(SITE).unwrap());
+    let site_side = AuditStockResponse {
+        stock: vec![SiteStock {
+            site_code: SITE.to_owned(),
+            product: "mask".to_owned(),
+            stock: Some(stock),
+            site_key: Bytes::copy_from_slice(&site.get()),
+        }],
+        watermarks: vec![SourceWatermark { shard: 1, seq: 7 }],
+        clock_ms: 1_000,
+        ..AuditStockResponse::default()
+    };
+    let citizen_side = AuditStockResponse {
+        sold: vec![SoldUnits {
+            site_code: SITE.to_owned(),
+            product: "mask".to_owned(),
+            sold,
+            voided: 0,
+        }],
+        rows: vec![DeliveredRow {
+            seq: 8,
+            row: Some(row),
+        }],
+        clock_ms: 2_000,
+        ..AuditStockResponse::default()
+    };
+    [site_side, citizen_side]
+}
+
+#[tokio::test]
+async fn verify_compares_stock_with_the_records_while_rows_are_on_their_way() {
+    let world = World::start().await;
+    let mut client = operator(&world).await;
+    for node in 1..=3 {
+        world.node(node).set_digest(digest_of(node));
+    }
+    let verified = client.verify(VerifyRequest {}).await.unwrap().into_inner();
+    let stock = verified.stock.as_ref().unwrap();
+    assert_eq!(stock.health(), Health::Unknown, "no node gives an account");
+    assert_eq!(verified.health(), Health::Unknown);
+
+    for (sold, health) in [(12, Health::Ok), (13, Health::Bad), (10, Health::Bad)] {
+        world.node(1).set_audits(sides(sold).map(Some).into());
+        let verified = client.verify(VerifyRequest {}).await.unwrap().into_inner();
+        let stock = verified.stock.as_ref().unwrap();
+        assert_eq!(stock.health(), health, "{stock:?}");
+        assert_eq!(stock.compared, 1);
+        if health == Health::Bad {
+            assert_eq!(stock.differences[0].site_code, SITE);
+            assert_eq!(stock.differences[0].on_hand, 240);
+            assert_eq!(stock.differences[0].expected, 252 - sold as i64);
+        }
+        assert_eq!(verified.health(), health);
+    }
+
+    // The account of another replica will do.
+    world.node(1).set_audits(vec![None]);
+    world.node(2).set_audits(sides(12).map(Some).into());
+    let verified = client.verify(VerifyRequest {}).await.unwrap().into_inner();
+    assert_eq!(verified.health(), Health::Ok, "{verified:?}");
 }
 
 #[tokio::test]

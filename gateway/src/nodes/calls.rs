@@ -82,10 +82,6 @@ pub(crate) struct ReplicaReport {
     /// Why it does not run; empty when it does.
     pub(crate) failure: String,
     pub(crate) programs: BTreeMap<ProgramId, u64>,
-    /// Rows of its outbox that are not known to have reached their sites.
-    pub(crate) outbox_pending: u64,
-    /// Age of the oldest of them, milliseconds of real time; leaders only.
-    pub(crate) outbox_lag_ms: u64,
 }
 
 /// What one replica holds at a log index.
@@ -263,8 +259,6 @@ fn node_report(status: internal::StatusResponse) -> NodeReport {
             outbox_lag_ms: replica.outbox_lag_ms,
             applied_index: replica.applied_index,
             failure: replica.failure,
-            outbox_pending: replica.outbox_pending,
-            outbox_lag_ms: replica.outbox_lag_ms,
             programs: programs
                 .filter_map(|(id, version)| Some((ProgramId::parse(&id).ok()?, version)))
                 .collect(),

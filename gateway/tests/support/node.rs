@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex},
 };
@@ -92,6 +92,8 @@ struct Behaviour {
     /// What `Status` and `Digest` answer; `None`: an error.
     status: Arc<Mutex<Option<StatusResponse>>>,
     digest: Arc<Mutex<Option<DigestResponse>>>,
+    /// What `AuditStock` answers, first call first, the last one again and again; `None`: an error.
+    audits: Arc<Mutex<VecDeque<Option<AuditStockResponse>>>>,
     proposals: Arc<Mutex<Vec<storage::SystemCommand>>>,
     env: Env,
 }
@@ -119,6 +121,7 @@ impl ScriptedNode {
             accepted: watch::Sender::default(),
             status: Arc::default(),
             digest: Arc::default(),
+            audits: Arc::default(),
             proposals: Arc::default(),
             env: env.clone(),
         };
@@ -176,6 +179,11 @@ impl ScriptedNode {
 
     pub fn set_digest(&self, digest: DigestResponse) {
         *self.behaviour.digest.lock().unwrap() = Some(digest);
+    }
+
+    /// What the next calls for an account of stock are answered with.
+    pub fn set_audits(&self, audits: Vec<Option<AuditStockResponse>>) {
+        *self.behaviour.audits.lock().unwrap() = audits.into();
     }
 
     /// Waits for the gateway's first stream of commands.
@@ -298,7 +306,13 @@ impl cluster_server::Cluster for Behaviour {
         &self,
         _: Request<AuditStockRequest>,
     ) -> Result<Response<Self::AuditStockStream>, Status> {
-        Err(Status::unavailable("scripted"))
+        let mut audits = self.audits.lock().unwrap();
+        let audit = match audits.len() {
+            0 | 1 => audits.front().cloned().unwrap_or_default(),
+            _ => audits.pop_front().flatten(),
+        };
+        let audit = audit.ok_or_else(|| Status::unavailable("scripted"))?;
+        Ok(Response::new(Box::pin(stream::iter([Ok(audit)]))))
     }
 
     async fn deliver_stock(

@@ -48,7 +48,7 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
             SHARD,
             Arc::clone(&engine),
             queue.clone(),
-            Arc::new(Semaphore::new(1)),
+            Arc::new(tokio::sync::Semaphore::new(1)),
             Env::system(),
         )
         .expect("an empty state opens");

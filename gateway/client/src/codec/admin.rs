@@ -8,9 +8,8 @@ use crate::{
     error::MalformedAnswer,
     model::{
         ClusterStatus, DenialReason, Health, NodeStatus, ProgramStatus, ReplicaDigest,
-        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site, StockDifference,
-        StockVerification, Totals,
-        Verification,
+        ReplicaStatus, ShadowCounts, ShadowReport, ShardStatus, ShardVerification, Site,
+        StockDifference, StockVerification, Totals, Verification,
     },
 };
 

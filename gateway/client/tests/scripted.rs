@@ -5,6 +5,12 @@
 
 #[path = "scripted/gateway.rs"]
 mod gateway;
+#[path = "scripted/keeping.rs"]
+mod keeping;
+#[path = "scripted/operators.rs"]
+mod operators;
+#[path = "scripted/stock.rs"]
+mod stock;
 
 use std::time::Duration;
 

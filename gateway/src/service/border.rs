@@ -21,7 +21,7 @@ use crate::{
     directory::{Program, View},
     dispatch::Dispatcher,
     limits,
-    model::{Beneficiary, Claims, Proxy, Purchase},
+    model::{Beneficiary, Claims, Proxy, Purchase, Sale},
     national_id::{CitizenHasher, NationalId},
     public::Snapshot,
     sealing_keys::SealingKeys,
@@ -130,6 +130,18 @@ impl Border {
             if self.env().timeout(time_left, news).await.is_err() {
                 return Err(errors::unavailable(self.env()));
             }
+        }
+    }
+
+    /// Shards keep a program's first product without its name, so that naming it or not is the same sale.
+    pub(crate) fn name_products(&self, sales: &mut [Sale], program: &ProgramId) {
+        let view = self.dispatcher.directory.view();
+        let program = view.as_ref().and_then(|view| view.program(program));
+        let Some(first) = program.and_then(|program| program.products.first()) else {
+            return;
+        };
+        for sale in sales.iter_mut().filter(|sale| sale.product.is_empty()) {
+            sale.product = first.to_string();
         }
     }
 

@@ -41,7 +41,8 @@ impl Ration for RationService {
         let place = check.purchase.beneficiary.place();
         let answered = border.dispatcher.call(place, &check, deadline).await;
         let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
-        let (verdict, at) = (answered.answer, answered.position);
+        let (mut verdict, at) = (answered.answer, answered.position);
+        border.name_products(&mut verdict.purchases, &check.purchase.beneficiary.program);
         let verdict = convert::verdict(verdict, at, &check.purchase.session, &person.warnings);
         Ok(Response::new(CheckResponse {
             verdict: Some(verdict),
@@ -71,8 +72,10 @@ impl Ration for RationService {
 
         let place = record.purchase.beneficiary.place();
         let answered = border.dispatcher.call(place, &record, deadline).await;
-        let answered =
+        let mut answered =
             answered.map_err(|error| errors::call(error, Some(request_id), border.env()))?;
+        let purchases = &mut answered.answer.verdict.purchases;
+        border.name_products(purchases, &record.purchase.beneficiary.program);
         let (session, warnings) = (&record.purchase.session, &person.warnings);
         let response = convert::recorded(answered, request_id, session, warnings);
         Ok(Response::new(response))
@@ -122,7 +125,8 @@ impl Ration for RationService {
 
         let place = list.beneficiary.place();
         let answered = border.dispatcher.call(place, &list, deadline).await;
-        let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
+        let mut answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
+        border.name_products(&mut answered.answer, &list.beneficiary.program);
         Ok(Response::new(ListSalesResponse {
             purchases: convert::purchases(answered.answer, &session),
             position: Some(convert::position(answered.position)),

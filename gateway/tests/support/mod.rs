@@ -19,6 +19,7 @@ use quorate_link::{
     certs::{CertificateAuthority, GATEWAY_SERVER_NAME},
 };
 use quorate_proto::{
+    ring::even_split,
     storage::{ClusterView, NodeRecord, ProgramDefinition, ReplicaPlacement, ShardRecord},
     v1::{
         CheckRequest, CitizenId, GetChallengeRequest, OpenSessionRequest, RecordRequest,
@@ -45,6 +46,7 @@ pub struct World {
     /// Where the public asks.
     pub public: SocketAddr,
     pub env: Env,
+    shards: u32,
     stop: Option<oneshot::Sender<()>>,
     running: oneshot::Receiver<Result<(), quorate_gateway::GatewayError>>,
 }
@@ -56,13 +58,22 @@ pub fn device_key() -> SigningKey {
 impl World {
     /// Three nodes and a gateway; node 1 leads everything.
     pub async fn start() -> World {
-        let world = World::start_leaderless().await;
+        World::start_sharded(1).await
+    }
+
+    /// As [`World::start`], with so many data shards.
+    pub async fn start_sharded(shards: u32) -> World {
+        let world = World::start_with(shards).await;
         world.elect(1, 1);
         world
     }
 
     /// As [`World::start`], but nobody has heard of a leader yet.
     pub async fn start_leaderless() -> World {
+        World::start_with(1).await
+    }
+
+    async fn start_with(shards: u32) -> World {
         let env = Env::system();
         let authority = CertificateAuthority::new(CLUSTER).unwrap();
         let mut nodes = Vec::new();
@@ -71,7 +82,7 @@ impl World {
         }
         let addresses: Vec<_> = nodes.iter().map(|node| node.address.clone()).collect();
         for node in &nodes {
-            node.publish(Some(view(&addresses)), vec![]);
+            node.publish(Some(view(&addresses, shards)), vec![]);
         }
 
         let (ready, address) = oneshot::channel();
@@ -93,16 +104,18 @@ impl World {
             public: listening.public.unwrap(),
             authority,
             nodes,
+            shards,
             env,
             stop: Some(stop),
             running,
         }
     }
 
-    /// Every node says that `node` leads both shards.
+    /// Every node says that `node` leads every shard.
     pub fn elect(&self, node: u64, term: u64) {
         for scripted in &self.nodes {
-            scripted.publish(None, vec![(0, term, node), (1, term, node)]);
+            let leaders = (0..=self.shards).map(|shard| (shard, term, node));
+            scripted.publish(None, leaders.collect());
         }
     }
 
@@ -269,22 +282,24 @@ pub fn gateway_config(authority: &CertificateAuthority, seeds: Vec<String>) -> G
     }
 }
 
-fn view(addresses: &[String]) -> ClusterView {
+fn view(addresses: &[String], shards: u32) -> ClusterView {
     let replicas: Vec<_> = (1..=3)
         .map(|node| ReplicaPlacement {
             replica: node,
             node,
         })
         .collect();
-    let shard = |shard: u32, range_last: u64| ShardRecord {
+    let shard = |shard: u32, range_first: u64, range_last: u64| ShardRecord {
         shard,
-        range_first: 0,
+        range_first,
         range_last,
         epoch: u64::from(shard),
         replicas: replicas.clone(),
         next_replica_id: 4,
         forming_replica: 0,
     };
+    let ranges = (1..).zip(even_split(shards));
+    let data = ranges.map(|(id, range)| shard(id, range.first().get(), range.last().get()));
     ClusterView {
         version: 1,
         cluster_id: CLUSTER.into(),
@@ -297,7 +312,7 @@ fn view(addresses: &[String]) -> ClusterView {
                 zone: String::new(),
             })
             .collect(),
-        shards: vec![shard(0, 0), shard(1, u64::MAX)],
+        shards: std::iter::once(shard(0, 0, 0)).chain(data).collect(),
         programs: vec![ProgramDefinition {
             id: "mask".into(),
             time_zone: "Asia/Seoul".into(),

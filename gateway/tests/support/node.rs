@@ -366,6 +366,11 @@ pub fn answer(command: &ShardCommand) -> shard_reply::Body {
                 replaced: 0,
                 unchanged: 0,
             }),
+            command::Body::ChangeStock(_) => outcome::Body::Stock(storage::StockOutcome {
+                stock: Some(stock()),
+                ..storage::StockOutcome::default()
+            }),
+            command::Body::SuspendSite(_) => outcome::Body::Stock(Default::default()),
             command::Body::PutDevice(_) => outcome::Body::PutDevice(Default::default()),
             _ => outcome::Body::Done(storage::Done {}),
         }),
@@ -422,6 +427,20 @@ pub fn query_answer(body: query_reply::Body) -> shard_reply::Body {
         log_index: 5,
         body: Some(body),
     })
+}
+
+pub fn stock() -> storage::StockRecord {
+    storage::StockRecord {
+        received: 250,
+        adjusted: -2,
+        sold: 10,
+        voided: 1,
+        on_hand: 239,
+        held: 40,
+        last_received_ms: Some(1_583_883_600_000),
+        updated_at_ms: 1_583_887_200_000,
+        ..storage::StockRecord::default()
+    }
 }
 
 fn verdict(remaining: u32) -> storage::Verdict {

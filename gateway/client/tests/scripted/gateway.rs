@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -11,25 +10,23 @@ use std::{
 };
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use quorate_client::{
     Connection, ConnectionOptions, DeviceKey, Operator, Terminal, TerminalIdentity,
 };
 use quorate_link::{ClientAuth, Env, Role, TlsClient, TlsServer, certs::CertificateAuthority};
 use quorate_proto::{
-    admin::{
-        self,
-        admin_server::{Admin, AdminServer},
-    },
+    admin::admin_server::AdminServer,
     ids::{DeviceId, SiteCode},
     status::{ErrorReason, to_status},
     v1::{
         self,
         ration_server::{Ration, RationServer},
         sessions_server::{Sessions, SessionsServer},
+        stock_server::StockServer,
     },
 };
-use tonic::{Request, Response, Status, Streaming, transport::Server};
+use tonic::{Request, Response, Status, transport::Server};
 
 /// What a gateway does with the next request.
 #[derive(Clone, Debug)]
@@ -101,6 +98,7 @@ impl Stage {
         let server = Server::builder()
             .add_service(RationServer::new(gateway.clone()))
             .add_service(SessionsServer::new(gateway.clone()))
+            .add_service(StockServer::new(gateway.clone()))
             .add_service(AdminServer::new(gateway.clone()))
             .serve_with_incoming(tls.incoming(listener));
         drop(self.env.spawn("scripted-gateway", async move {
@@ -149,8 +147,28 @@ impl Gateway {
         self.shared.logins.load(Ordering::SeqCst)
     }
 
+    /// Two pages, each noted by its number and acted upon by itself.
+    pub(crate) fn pages<T: Send>(
+        &self,
+        what: &'static str,
+        make: fn(u8) -> T,
+    ) -> impl Stream<Item = Result<T, Status>> + Send + use<T>
+    where
+        T: 'static,
+    {
+        let gateway = self.clone();
+        let pages = stream::iter([(1, make(1)), (2, make(2))]);
+        until_error(pages.then(move |(number, page)| {
+            let gateway = gateway.clone();
+            async move {
+                gateway.act(format!("{what} {number}"), None).await?;
+                Ok(page)
+            }
+        }))
+    }
+
     /// Notes the request and does what is next. `bearer`: where a session is needed.
-    async fn act(&self, seen: String, bearer: Option<&str>) -> Result<(), Status> {
+    pub(crate) async fn act(&self, seen: String, bearer: Option<&str>) -> Result<(), Status> {
         let act = {
             self.shared.seen.lock().expect("not poisoned").push(seen);
             let mut script = self.shared.script.lock().expect("not poisoned");
@@ -174,8 +192,18 @@ impl Gateway {
     }
 }
 
+/// An error is the last thing that a stream says.
+pub(crate) fn until_error<T: Send>(
+    answers: impl Stream<Item = Result<T, Status>> + Send,
+) -> impl Stream<Item = Result<T, Status>> + Send {
+    answers.scan(false, |failed, answer| {
+        let over = std::mem::replace(failed, answer.is_err());
+        async move { (!over).then_some(answer) }
+    })
+}
+
 /// Of a call that needs a session: no token is a wrong one.
-fn bearer<T>(request: &Request<T>) -> Option<&str> {
+pub(crate) fn bearer<T>(request: &Request<T>) -> Option<&str> {
     let sent = request.metadata().get("authorization");
     Some(sent.and_then(|sent| sent.to_str().ok()).unwrap_or_default())
 }
@@ -268,119 +296,5 @@ impl Sessions for Gateway {
             site_type: "01".to_owned(),
             sealing_key: None,
         }))
-    }
-}
-
-/// Batches are noted by the code of their first site.
-#[tonic::async_trait]
-impl Admin for Gateway {
-    type ImportSitesStream =
-        Pin<Box<dyn Stream<Item = Result<admin::ImportSitesResponse, Status>> + Send>>;
-
-    async fn import_sites(
-        &self,
-        request: Request<Streaming<admin::ImportSitesRequest>>,
-    ) -> Result<Response<Self::ImportSitesStream>, Status> {
-        let gateway = self.clone();
-        let answers = request.into_inner().then(move |batch| {
-            let gateway = gateway.clone();
-            async move {
-                let sites = batch?.sites;
-                gateway.act(sites[0].code.clone(), None).await?;
-                Ok(admin::ImportSitesResponse {
-                    added: sites.len() as u32,
-                    ..admin::ImportSitesResponse::default()
-                })
-            }
-        });
-        // An error is the last thing that a stream says.
-        let until_error = answers.scan(false, |failed, answer| {
-            let over = std::mem::replace(failed, answer.is_err());
-            async move { (!over).then_some(answer) }
-        });
-        Ok(Response::new(Box::pin(until_error)))
-    }
-
-    async fn get_status(
-        &self,
-        _: Request<admin::GetStatusRequest>,
-    ) -> Result<Response<admin::GetStatusResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn enroll_device(
-        &self,
-        _: Request<admin::EnrollDeviceRequest>,
-    ) -> Result<Response<admin::EnrollDeviceResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn put_program(
-        &self,
-        _: Request<admin::PutProgramRequest>,
-    ) -> Result<Response<admin::PutProgramResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn list_programs(
-        &self,
-        _: Request<admin::ListProgramsRequest>,
-    ) -> Result<Response<admin::ListProgramsResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn get_shadow_counts(
-        &self,
-        _: Request<admin::GetShadowCountsRequest>,
-    ) -> Result<Response<admin::GetShadowCountsResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn suspend_site(
-        &self,
-        _: Request<admin::SuspendSiteRequest>,
-    ) -> Result<Response<admin::SuspendSiteResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn list_citizen_sales(
-        &self,
-        _: Request<admin::ListCitizenSalesRequest>,
-    ) -> Result<Response<admin::ListCitizenSalesResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn correct_sale(
-        &self,
-        _: Request<admin::CorrectSaleRequest>,
-    ) -> Result<Response<admin::CorrectSaleResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    type ReportOverQuotaStream =
-        Pin<Box<dyn Stream<Item = Result<admin::ReportOverQuotaResponse, Status>> + Send>>;
-
-    async fn report_over_quota(
-        &self,
-        _: Request<admin::ReportOverQuotaRequest>,
-    ) -> Result<Response<Self::ReportOverQuotaStream>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    type ReportDailyStream =
-        Pin<Box<dyn Stream<Item = Result<admin::ReportDailyResponse, Status>> + Send>>;
-
-    async fn report_daily(
-        &self,
-        _: Request<admin::ReportDailyRequest>,
-    ) -> Result<Response<Self::ReportDailyStream>, Status> {
-        Err(Status::unimplemented("not scripted"))
-    }
-
-    async fn verify(
-        &self,
-        _: Request<admin::VerifyRequest>,
-    ) -> Result<Response<admin::VerifyResponse>, Status> {
-        Err(Status::unimplemented("not scripted"))
     }
 }

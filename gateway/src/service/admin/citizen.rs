@@ -31,8 +31,10 @@ pub(super) async fn list(
     let place = list.beneficiary.place();
     let answered = border.dispatcher.call(place, &list, deadline).await;
     let answered = answered.map_err(|error| errors::call(error, None, border.env()))?;
+    let mut sales = answered.answer;
+    border.name_products(&mut sales, &list.beneficiary.program);
     Ok(ListCitizenSalesResponse {
-        purchases: convert::purchases_anywhere(answered.answer),
+        purchases: convert::purchases_anywhere(sales),
     })
 }
 

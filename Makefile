@@ -24,6 +24,7 @@ test: deps ## everything that CI runs: formatting, clippy, all tests
 
 bench: build ## measure a cluster on this machine; writes docs/bench/
 	@cargo bench --locked --profile release --bench cluster -- $(BENCH_FLAGS)
+	@cargo bench --locked --profile release --package quorate-gateway --bench public
 
 build: deps ## build the `quorate` program
 	@cargo build --release --locked --bin quorate

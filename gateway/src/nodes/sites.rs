@@ -150,7 +150,7 @@ mod tests {
             received: 100,
             on_hand: 97,
             last_received_ms: Some(4),
-            ..sold.clone()
+            ..sold
         };
         assert!(stock(&received).is_reported);
         let resumed = storage::StockRecord {

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use quorate_link::Env;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -99,7 +100,7 @@ impl Events {
     async fn line(&mut self) -> String {
         let mut line = String::new();
         let read = self.0.read_line(&mut line);
-        let read = tokio::time::timeout(Duration::from_secs(20), read).await;
+        let read = Env::system().timeout(Duration::from_secs(20), read).await;
         assert_ne!(read.expect("silence").unwrap(), 0, "the stream ended");
         line.trim_end().to_owned()
     }

@@ -282,7 +282,7 @@ pub fn gateway_config(authority: &CertificateAuthority, seeds: Vec<String>) -> G
     }
 }
 
-fn view(addresses: &[String], shards: u32) -> ClusterView {
+pub fn view(addresses: &[String], shards: u32) -> ClusterView {
     let replicas: Vec<_> = (1..=3)
         .map(|node| ReplicaPlacement {
             replica: node,

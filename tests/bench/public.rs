@@ -1,6 +1,6 @@
 //! Measures the public API of a gateway on this machine, client and server together.
 //!
-//! A gateway for the public alone is fed by a scripted node with a real list of sites, filled up with
+//! A gateway for the public alone is fed by scripted nodes with a real list of sites, filled up with
 //! synthetic neighbours. Measured are: what the sites take in memory, how many `storesByGeo?m=1000` answers
 //! about random real places a second brings over kept connections, and for how many of the sites the
 //! question that their own address begins with finds them. The report goes to the terminal and, as
@@ -84,11 +84,13 @@ fn main() {
 async fn measure(path: &Path) -> Report {
     let env = Env::system();
     let authority = CertificateAuthority::new(CLUSTER).expect("an authority");
-    let node = ScriptedNode::start(1, &authority, &env).await;
-    node.publish(
-        Some(support::view(std::slice::from_ref(&node.address))),
-        vec![(0, 1, 1), (1, 1, 1)],
-    );
+    let mut nodes = Vec::new();
+    for id in 1..=3 {
+        nodes.push(ScriptedNode::start(id, &authority, &env).await);
+    }
+    let addresses: Vec<String> = nodes.iter().map(|node| node.address.clone()).collect();
+    let node = &nodes[0];
+    node.publish(Some(support::view(&addresses)), vec![(0, 1, 1), (1, 1, 1)]);
     let config = GatewayConfig {
         role: GatewayRole::Public,
         ..gateway_config(&authority, vec![node.address.clone()])

@@ -363,3 +363,6 @@ fn date(field: &str, text: &str) -> Result<Date, String> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod oracle;

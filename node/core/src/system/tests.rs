@@ -77,6 +77,7 @@ fn program(limit: u32) -> ProgramDefinition {
 fn put(program: ProgramDefinition) -> Body {
     Body::PutProgram(PutProgramDefinition {
         program: Some(program),
+        immediate: true,
         ..PutProgramDefinition::default()
     })
 }
@@ -384,4 +385,49 @@ fn an_empty_command_is_refused() {
     let mut overlay = Overlay::new(&rows);
     let outcome = super::apply(&mut overlay, &SystemCommand::default()).unwrap();
     assert_eq!(outcome.refused, "the command is empty");
+}
+
+#[test]
+fn a_change_must_leave_time_to_reach_every_shard() {
+    let now_ms = 1_000_000_000;
+    let earliest_ms = now_ms + limits::PROGRAM_LEAD_MS;
+    let with_rule = |from_ms, limit| {
+        let mut changed = program(1);
+        changed.rules.push(Rule {
+            id: "r2".to_owned(),
+            effective_from_ms: from_ms,
+            ..program(limit).rules[0].clone()
+        });
+        changed
+    };
+    let propose = |program, immediate, expected_version| {
+        Body::PutProgram(PutProgramDefinition {
+            program: Some(program),
+            expected_version,
+            proposed_at_ms: now_ms,
+            immediate,
+        })
+    };
+    let mut cluster = Cluster::formed(1, &[1, 2, 3]);
+    cluster.apply(propose(program(1), false, 0)).unwrap();
+    let near = cluster.apply(propose(with_rule(earliest_ms - 1, 2), false, 1));
+    let said = near.unwrap_err();
+    for words in ["rule r2", "--now", "1970-01-12"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let stale = cluster.apply(propose(with_rule(earliest_ms, 2), false, 7));
+    assert!(stale.unwrap_err().contains("version 1"));
+    cluster
+        .apply(propose(with_rule(earliest_ms, 2), false, 1))
+        .unwrap();
+    // What lies ahead may still change; what is in force may not, but at once.
+    cluster
+        .apply(propose(with_rule(earliest_ms, 3), false, 2))
+        .unwrap();
+    let mut shorter = with_rule(earliest_ms, 3);
+    shorter.rules[0].limit = 9;
+    assert!(cluster.apply(propose(shorter.clone(), false, 3)).is_err());
+    cluster.apply(propose(shorter.clone(), true, 3)).unwrap();
+    shorter.holidays.push("1970-01-02".to_owned());
+    assert!(cluster.apply(propose(shorter, false, 4)).is_err());
 }

@@ -27,11 +27,23 @@ pub(crate) fn plain_output() -> bool {
     no_color.is_some_and(|value| !value.is_empty())
 }
 
+/// The language and country that the environment asks for, such as `ko_KR.UTF-8`.
+pub(crate) fn locale() -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program is where the environment is read"
+    )]
+    let named = ["LC_ALL", "LC_MESSAGES", "LANG"].map(env::var_os);
+    let named = named.into_iter().flatten().find(|name| !name.is_empty())?;
+    named.into_string().ok()
+}
+
 /// Logs to stderr: servers from `info` on (Raft itself from `warn` on), everything else from `warn` on,
 /// unless told otherwise.
 pub(crate) fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = match cli.command {
         Command::Node(_) | Command::Gateway(_) => "info,openraft=warn",
+        Command::Terminal(ref args) if args.draws() => "off",
         _ => "warn",
     };
     let filter = cli.global.log.as_deref().unwrap_or(usual);

@@ -3,21 +3,43 @@
 mod hand_in;
 mod open;
 mod paper_list;
+mod screen;
 mod sell;
 mod slips;
 mod upload;
 
 use clap::{Args, Subcommand};
+use quorate_proto::ids::GroundId;
 
 use crate::{
     exit::{Exit, Failure},
+    process,
     reach::Reach,
 };
 
+/// Grounds on which somebody may buy for another, in the programs that come with this program.
+const GROUNDS: &str = "age,family,disabled,long-term-care,pregnant,veteran,inpatient,nursing-home";
+
 #[derive(Args, Debug)]
 pub(crate) struct TerminalArgs {
+    /// Without one: the counter's screen
     #[command(subcommand)]
-    command: TerminalCommand,
+    command: Option<TerminalCommand>,
+
+    /// The language of the screen [default: that of LANG]
+    #[arg(long, value_enum)]
+    lang: Option<screen::Lang>,
+
+    /// The grounds of proxy purchases that the screen offers
+    #[arg(long, value_name = "GROUND,…", value_delimiter = ',', default_value = GROUNDS)]
+    grounds: Vec<GroundId>,
+}
+
+impl TerminalArgs {
+    /// Whether the whole terminal is drawn on, so that nothing else may write to it.
+    pub(crate) const fn draws(&self) -> bool {
+        self.command.is_none()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,9 +56,16 @@ enum TerminalCommand {
 
 pub(crate) async fn run(args: TerminalArgs, reach: &Reach) -> Result<Exit, Failure> {
     match args.command {
-        TerminalCommand::Sell(args) => sell::run(args, reach).await,
-        TerminalCommand::Slips => slips::run(reach),
-        TerminalCommand::HandIn => hand_in::run(reach).await,
-        TerminalCommand::Upload(args) => upload::run(args, reach).await,
+        None => {
+            let locale = process::locale();
+            let lang = args
+                .lang
+                .unwrap_or_else(|| screen::Lang::of_locale(locale.as_deref()));
+            screen::run(lang, args.grounds, reach).await
+        }
+        Some(TerminalCommand::Sell(args)) => sell::run(args, reach).await,
+        Some(TerminalCommand::Slips) => slips::run(reach),
+        Some(TerminalCommand::HandIn) => hand_in::run(reach).await,
+        Some(TerminalCommand::Upload(args)) => upload::run(args, reach).await,
     }
 }

@@ -33,6 +33,7 @@ use crate::{
 use checklist::Checklist;
 use children::Children;
 use example::ProgramName;
+use furnish::Goods;
 use layout::Layout;
 
 #[derive(Args, Debug)]
@@ -104,7 +105,7 @@ async fn live(
 ) -> Result<(), Failure> {
     children.start_nodes(checklist).await?;
     children.start_gateways(checklist).await?;
-    let cluster = furnish::furnish(layout, checklist, env).await?;
+    let cluster = furnish::furnish(layout, Goods::AtSomeSites, checklist, env).await?;
     let tour = tour::Tour::new(layout, children, &cluster, env)?;
     output.print(&tour, |painter| tour.render(painter))?;
     supervise::supervise(children, checklist).await

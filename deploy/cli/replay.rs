@@ -225,7 +225,14 @@ async fn staff(
             key: key.clone(),
         };
         let terminal = Terminal::new(reach.connection()?, identity);
-        terminal.log_in(reach.time_limit).await?;
+        let stock = terminal.stock(reach.time_limit).await?;
+        if stock.products.iter().any(|product| product.received > 0) {
+            return Err(Failure::usage(format!(
+                "site {} has had goods on this cluster; a record begins with empty shelves",
+                site.code
+            ))
+            .next("leave --running out"));
+        }
         terminals.insert(site.code, terminal);
     }
     Ok(terminals)

@@ -27,9 +27,17 @@ const LEADERS_TIME_MAX: Duration = Duration::from_secs(90);
 /// How often it is asked.
 const ASK_INTERVAL: Duration = Duration::from_millis(300);
 
+/// Whether goods have come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goods {
+    AtSomeSites,
+    Nowhere,
+}
+
 /// The cluster as it is when everything is in place.
 pub(super) async fn furnish(
     layout: &Layout,
+    goods: Goods,
     checklist: &Checklist,
     env: &Env,
 ) -> Result<ClusterStatus, Failure> {
@@ -59,11 +67,22 @@ pub(super) async fn furnish(
     let (site, device) = (identity.site, identity.device);
     let anonymous = TlsClient::anonymous(&context.ca_pem()?, env).map_err(unusable)?;
     let connection = connect(&anonymous)?;
-    for (at, units) in sites.iter().zip(example::OPENING_STOCK) {
+    let at_sites = match goods {
+        Goods::AtSomeSites => &sites[..example::OPENING_STOCK.len()],
+        Goods::Nowhere => &sites[..1],
+    };
+    for at in at_sites {
         let enrolled = operator
             .enroll_device(at.code, device, identity.key.public(), CALL_TIME_MAX)
             .await;
         enrolled?;
+    }
+    step.done(&format!("terminal {device} at site {site}"));
+    if goods == Goods::Nowhere {
+        return Ok(operator.status(CALL_TIME_MAX).await?);
+    }
+    let step = checklist.begin("goods");
+    for (at, units) in at_sites.iter().zip(example::OPENING_STOCK) {
         // The same at every start: goods came in once.
         let request_id = identity
             .key
@@ -79,8 +98,9 @@ pub(super) async fn furnish(
         received?;
     }
     step.done(&format!(
-        "terminal {device} at site {site}; goods at {} sites",
-        example::OPENING_STOCK.len()
+        "goods at {} sites; the public sees them at http://{}",
+        at_sites.len(),
+        layout.public_address(1)
     ));
     Ok(operator.status(CALL_TIME_MAX).await?)
 }

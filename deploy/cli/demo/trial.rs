@@ -11,7 +11,7 @@ use super::{
     children::Children,
     directory::cannot_write,
     example::ProgramName,
-    furnish,
+    furnish::{self, Goods},
     layout::{Layout, Shape},
     ports, prepare,
 };
@@ -91,7 +91,7 @@ impl Trial {
         prepare::prepare(&self.layout, true, &self.checklist, env)?;
         self.children.start_nodes(&self.checklist).await?;
         self.children.start_gateways(&self.checklist).await?;
-        furnish::furnish(&self.layout, &self.checklist, env).await?;
+        furnish::furnish(&self.layout, Goods::Nowhere, &self.checklist, env).await?;
         Ok(())
     }
 

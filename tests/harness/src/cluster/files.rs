@@ -194,8 +194,9 @@ impl Files {
             .iter()
             .map(|address| format!("\"{address}\""))
             .collect();
+        let public = self.public_address(1);
         let text = format!(
-            "gateways = [{}]\nca = \"ca.pem\"\nprogram = \"{program}\"\ntime_zone = \"Asia/Seoul\"\n\n\
+            "gateways = [{}]\npublic = [\"{public}\"]\nca = \"ca.pem\"\nprogram = \"{program}\"\ntime_zone = \"Asia/Seoul\"\n\n\
              [terminal]\nsite = \"{site}\"\ndevice = \"{device}\"\nkey = \"secrets/device-key\"\n\n\
              [operator]\ncert = \"operator/cert.pem\"\nkey = \"operator/key.pem\"\n",
             gateways.join(", ")

@@ -90,7 +90,10 @@ async fn measure(path: &Path) -> Report {
     }
     let addresses: Vec<String> = nodes.iter().map(|node| node.address.clone()).collect();
     let node = &nodes[0];
-    node.publish(Some(support::view(&addresses, 1)), vec![(0, 1, 1), (1, 1, 1)]);
+    node.publish(
+        Some(support::view(&addresses, 1)),
+        vec![(0, 1, 1), (1, 1, 1)],
+    );
     let config = GatewayConfig {
         role: GatewayRole::Public,
         ..gateway_config(&authority, vec![node.address.clone()])

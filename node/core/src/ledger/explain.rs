@@ -9,7 +9,7 @@ use super::{
     judge::{self, Asked, Bought, Judgement},
     outcome::DenialReason,
     program::Program,
-    rule::{BirthYears, Rotation, RotationDigit, Rule, WindowKind},
+    rule::{BirthYears, Digits, Rotation, RotationDigit, Rule, WindowKind},
     sale::wanted,
 };
 use crate::error::CoreError;
@@ -191,12 +191,14 @@ fn proxy(rule: &Rule, asked: &Asked) -> String {
 /// "on Monday persons born in years ending in 1 or 6; 1987 ends in 7 → Tuesday".
 fn not_their_day(rotation: &Rotation, asked: &Asked, date: Date) -> String {
     let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
-    let digits = |digits: super::rule::Digits| {
+    let digits = |digits: Digits| {
         let digits: Vec<_> = digits.iter().map(|digit| digit.to_string()).collect();
         digits.join(" or ")
     };
     let digit = judge::digit_of(rotation, asked.claims).unwrap_or_default();
-    let theirs = (0..7).filter(|day| rotation.days[*day].contains(digit));
+    // Days that are open to everybody go without saying.
+    let theirs = (0..7)
+        .filter(|day| rotation.days[*day] != Digits::ALL && rotation.days[*day].contains(digit));
     let theirs: Vec<_> = theirs.map(|day| WEEKDAYS[day]).collect();
     let (whose, person) = match rotation.digit {
         RotationDigit::BirthYear => (

@@ -35,6 +35,18 @@ pub(super) enum Act {
     Resume,
 }
 
+impl Act {
+    /// Units that it adds to the shelf.
+    pub(super) fn units(self) -> i64 {
+        match self {
+            Self::Receive(units) => i64::from(units),
+            Self::Sell => -i64::from(UNITS_A_BUYER),
+            Self::Miss(units) => -i64::from(units),
+            Self::Stop | Self::Resume => 0,
+        }
+    }
+}
+
 /// The way to one recorded level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stage {
@@ -194,12 +206,11 @@ mod tests {
         for stage in stages {
             let buyers = stage.buyers.iter().map(|_| Act::Sell);
             for act in buyers.chain(stage.acts.iter().copied()) {
+                on_hand += act.units();
                 match act {
-                    Act::Receive(units) => on_hand += i64::from(units),
-                    Act::Sell => on_hand -= i64::from(UNITS_A_BUYER),
-                    Act::Miss(units) => on_hand -= i64::from(units),
                     Act::Stop => stopped = true,
                     Act::Resume => stopped = false,
+                    Act::Receive(_) | Act::Sell | Act::Miss(_) => {}
                 }
                 reported = true;
                 assert!(on_hand >= 0, "sold what was not there");

@@ -27,6 +27,10 @@ use crate::{exit::Failure, time::Span};
 /// minutes is a fraction of a second.
 const BUYERS_AT_ONCE: usize = 16;
 
+/// A sale that has not left its shelf by then is late, and the comparison will say so.
+const SHELF_TIME_MAX: Duration = Duration::from_secs(5);
+const SHELF_POLL: Duration = Duration::from_millis(5);
+
 /// Where a replay is played.
 pub(super) struct Counters {
     pub(super) terminals: BTreeMap<SiteCode, Terminal>,
@@ -63,6 +67,7 @@ impl Counters {
             .terminals
             .get(&site)
             .expect("every site of the plan has a terminal");
+        let mut on_hand = 0;
         for stage in stages {
             stream::iter(&stage.buyers)
                 .map(|at| async move {
@@ -74,10 +79,32 @@ impl Counters {
                 .await?;
             let at = stage.transition.at;
             self.until(at).await;
+            on_hand -= stage.buyers.len() as i64 * i64::from(UNITS_A_BUYER);
             for act in &stage.acts {
+                if *act == Act::Resume {
+                    self.await_on_hand(terminal, on_hand).await?;
+                }
                 self.act(terminal, *act, at).await?;
+                on_hand += act.units();
             }
             progress.inc(1);
+        }
+        Ok(())
+    }
+
+    /// Waits until every sale of a site has left its shelf: who resumes a sale earlier shows too much.
+    async fn await_on_hand(&self, terminal: &Terminal, on_hand: i64) -> Result<(), Failure> {
+        let give_up = self.env.monotonic() + SHELF_TIME_MAX;
+        while self.env.monotonic() < give_up {
+            let stock = terminal.stock(self.time_limit).await?;
+            if stock
+                .products
+                .iter()
+                .any(|product| product.on_hand == on_hand)
+            {
+                break;
+            }
+            self.env.sleep(SHELF_POLL).await;
         }
         Ok(())
     }

@@ -109,6 +109,26 @@ mod tests {
     }
 
     #[test]
+    fn an_explanation_takes_one_program_and_a_person() {
+        let person = [
+            "--birth-year",
+            "1987",
+            "--at",
+            "2020-03-09T10:00",
+            "--site-type",
+            "01",
+        ];
+        let explain = |source: &[&str]| {
+            let command = ["quorate", "admin", "program", "explain"];
+            Cli::try_parse_from([&command, source, &person].concat())
+        };
+        assert!(explain(&["--file", "kr-mask-2020.yaml"]).is_ok());
+        assert!(explain(&["--program", "kr-mask-2020"]).is_ok());
+        assert!(explain(&[]).is_err());
+        assert!(explain(&["--file", "a.yaml", "--program", "b"]).is_err());
+    }
+
+    #[test]
     fn the_exit_codes_are_in_the_help() {
         let help = Cli::command().render_help().to_string();
         assert!(help.contains("unknown outcome"), "{help}");

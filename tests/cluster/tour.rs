@@ -195,6 +195,60 @@ fn kill_a_leader_and_sell_on(cli: &Cli, demo: &Demo, directory: &Path) -> anyhow
     Ok(())
 }
 
+fn stop_the_gateway_and_sell_on_paper(
+    cli: &Cli,
+    demo: &Demo,
+    directory: &Path,
+    citizen: &str,
+) -> anyhow::Result<()> {
+    kill_process(demo.pid_of("gateway-1")?, Signal::KILL)?;
+    let on_paper = cli.run(0, &["terminal", "sell", citizen, "--qty", "2"])?;
+    ensure!(on_paper["paper"] == true, "{on_paper}");
+    let mut brought_back = Command::new(PROGRAM)
+        .args(["gateway", "--config"])
+        .arg(directory.join("gateway-1/gateway.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let handed_in = await_health(cli, "ok").and_then(|_| cli.run(0, &["terminal", "hand-in"]));
+    let reported = cli.run(0, &["admin", "report", "over-quota"]);
+    brought_back.kill()?;
+    brought_back.wait()?;
+    let (handed_in, reported) = (handed_in?, reported?);
+    let slips = handed_in["slips"].as_array().context("slips")?;
+    ensure!(
+        slips.len() == 1 && slips[0]["outcome"] == "OVER_QUOTA_RECORDED",
+        "{handed_in}"
+    );
+    ensure!(reported.is_array(), "{reported}");
+    Ok(())
+}
+
+fn explain(cli: &Cli) -> anyhow::Result<()> {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/programs/kr-mask-2020.yaml"
+    );
+    let explained = cli.run(
+        3,
+        &[
+            "admin",
+            "program",
+            "explain",
+            "--file",
+            file,
+            "--birth-year",
+            "1987",
+            "--at",
+            "2020-03-09T10:00",
+            "--site-type",
+            "01",
+        ],
+    )?;
+    ensure!(!explained.is_null(), "nothing was explained");
+    Ok(())
+}
+
 fn wrong_usage(cli: &Cli, directory: &Path) -> anyhow::Result<()> {
     let citizen = citizens::number(300);
     cli.run(2, &["sell", &citizen, "--qty=-1"])?;
@@ -264,6 +318,8 @@ fn the_tour_of_the_readme() -> anyhow::Result<()> {
     let load = cli.run(0, &load)?;
     ensure!(load["verify"]["agrees"] == true, "{load}");
     kill_a_leader_and_sell_on(&cli, &demo, &directory)?;
+    stop_the_gateway_and_sell_on_paper(&cli, &demo, &directory, &citizen)?;
+    explain(&cli)?;
     demo.end()?;
 
     // A second start goes on with what is there.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     children::{Children, Who},
+    example,
     layout::Layout,
 };
 use crate::{
@@ -62,7 +63,7 @@ impl Tour {
                 .collect(),
             processes: processes.collect(),
             setup: setup(&here, &context),
-            steps: steps(children, status, env),
+            steps: steps(layout, children, status, env),
         })
     }
 
@@ -115,7 +116,7 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-fn steps(children: &Children, status: &ClusterStatus, env: &Env) -> Vec<Step> {
+fn steps(layout: &Layout, children: &Children, status: &ClusterStatus, env: &Env) -> Vec<Step> {
     let (one, another) = (example_person(env), example_person(env));
     let request_id = new_request_id(env);
     let sell = format!("quorate sell {one} --qty 2 --request-id {request_id}");
@@ -137,6 +138,17 @@ fn steps(children: &Children, status: &ClusterStatus, env: &Env) -> Vec<Step> {
             vec![format!("quorate sell {one} --qty 1")],
         ),
     ];
+    steps.push(step(
+        "goods in; what the public sees of it",
+        vec![
+            "quorate stock receive 50".to_owned(),
+            format!(
+                "curl -s http://{}/v1/sites/{}",
+                layout.public_address(1),
+                example::SITE
+            ),
+        ],
+    ));
     let busiest = status.nodes.iter().max_by_key(|node| node.leaders);
     let busiest = busiest.and_then(|node| {
         let who = Who::Node(u16::try_from(node.node_id).ok()?);

@@ -16,10 +16,9 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
-#[group(id = "source", required = true, multiple = false, args = ["file", "program"])]
 pub(crate) struct ExplainArgs {
     /// A program file, as YAML
-    #[arg(long)]
+    #[arg(long, required_unless_present = "program", conflicts_with = "program")]
     file: Option<PathBuf>,
     /// A program of the cluster
     #[arg(long)]

@@ -169,6 +169,8 @@ pub struct NodeConfig {
     pub listen: SocketAddr,
     /// `host:port` told to others.
     pub advertise: String,
+    /// Where measurements are served as text, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Failure domain.
     pub zone: String,
     /// Everything durable lives below this directory.

@@ -177,6 +177,10 @@ pub(crate) const OUTBOX_LAG_BUCKETS: [f64; 12] = [
     0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 15.0, 60.0,
 ];
 
+/// Collectors of metrics connected at once, and how long each may be: a few ask every few seconds.
+pub(crate) const METRICS_CONNECTIONS_MAX: usize = 8;
+pub(crate) const METRICS_CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Changes of sites are gathered for this long before a gateway is told: a busy site changes with every sale.
 pub(crate) const SITE_FEED_PAUSE: Duration = Duration::from_millis(100);
 

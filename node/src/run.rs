@@ -23,7 +23,7 @@ use crate::system::{
     AddressBook, SystemProposer, SystemSlot, create_system_replica, run_bootstrap, run_local_view,
     run_registration, run_remote_view,
 };
-use crate::transport::{self, ClusterClient, DeliveryLinks, PeerLinks, ServerParts};
+use crate::transport::{self, ClusterClient, DeliveryLinks, MetricsServer, PeerLinks, ServerParts};
 
 /// Why a node did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,14 @@ pub async fn run(
             address: config.listen,
             source,
         })?;
+    let metrics_listener = match config.metrics_listen {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| NodeError::Listen { address, source })?,
+        ),
+        None => None,
+    };
     let (identity, first_start) = claim_disk(&config, &env)?;
     let storage_failed = |error: StorageError| NodeError::Storage {
         dir: config.data_dir.clone(),
@@ -220,6 +228,14 @@ pub async fn run(
             env: env.clone(),
         }),
     );
+    if let Some(listener) = metrics_listener {
+        let server = Arc::new(MetricsServer {
+            host: Arc::clone(&host),
+            metrics,
+            env: env.clone(),
+        });
+        env.spawn("metrics listener", server.run(listener));
+    }
 
     tracing::info!(node = %config.node_id, address = %config.listen, "serving");
     // The caller may not care.

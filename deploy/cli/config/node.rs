@@ -20,6 +20,10 @@ pub(crate) struct NodeFile {
     pub(crate) advertise: String,
     /// What fails together: a rack, a room, a data centre.
     pub(crate) zone: String,
+    /// Where measurements are served as text for a collector; nowhere if absent. Give it an address that only
+    /// operators reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Holds everything durable. One process at a time.
     pub(crate) data_dir: PathBuf,
     pub(crate) tls: TlsFiles,
@@ -46,6 +50,7 @@ impl Loaded<NodeFile> {
             node_id: NodeId::new(file.node_id),
             listen: file.listen,
             advertise: file.advertise.clone(),
+            metrics_listen: file.metrics_listen,
             zone: file.zone.clone(),
             data_dir: self.resolve(&file.data_dir),
             bootstrap,

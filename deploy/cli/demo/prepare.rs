@@ -128,6 +128,7 @@ fn node(layout: &Layout, id: u16, authority: &CertificateAuthority) -> Result<()
         authority,
     )?;
     let file = NodeFile {
+        metrics_listen: None,
         cluster: "../cluster.toml".into(),
         node_id: id.into(),
         listen: loopback(layout.node_port(id)),

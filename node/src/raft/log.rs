@@ -18,7 +18,6 @@ use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use quorate_core::{codec, keys};
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
-use tokio::sync::oneshot;
 
 use super::codec::{
     decode_entry, encode_entry, log_id_from_proto, log_id_to_proto, vote_from_proto, vote_to_proto,
@@ -348,22 +347,12 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        let (done, durable) = oneshot::channel();
         let row = RowOp::Put(
             keys::raft::vote(self.shared.group),
             codec::seal(&vote_to_proto(vote)),
         );
-        let op = LogOp {
-            rows: vec![row],
-            done: Some(Box::new(move |result| {
-                // Whoever asked may be gone with its group; the vote is durable all the same.
-                let _ = done.send(result);
-            })),
-        };
-        self.shared.queue.push(op).await?;
-        durable
-            .await
-            .map_err(|_| StorageError::new("saving a vote", "the log committer has stopped"))??;
+        let queue = &self.shared.queue;
+        queue.write_synced("saving a vote", row).await?;
         self.tail().vote = Some(*vote);
         Ok(())
     }

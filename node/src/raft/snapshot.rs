@@ -13,13 +13,12 @@ use openraft::storage::RaftSnapshotBuilder;
 use quorate_core::{View, ViewError, codec, keys, ledger};
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
-use tokio::sync::oneshot;
 
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
 use super::state_machine::{ReplicaState, read_point};
 use super::types::{Snapshot, SnapshotMeta, TypeConfig};
 use crate::limits;
-use crate::storage::{Engine, Family, LogOp, LogQueue, RowOp, StateView, StorageError};
+use crate::storage::{Engine, Family, RowOp, StateView, StorageError};
 
 /// What a snapshot consists of.
 #[derive(Debug)]
@@ -248,15 +247,14 @@ pub(super) async fn install(
         clears: clears.into_iter().map(key_range).collect(),
     };
     let marker = keys::raft::installing(state.group);
-    write_synced(
-        &state.queue,
-        RowOp::Put(marker.clone(), codec::seal(&pending)),
-    )
-    .await?;
+    const ACTION: &str = "writing a snapshot marker";
+    let row = RowOp::Put(marker.clone(), codec::seal(&pending));
+    state.queue.write_synced(ACTION, row).await?;
     spooled.installed = true;
     let tables = paths(&spooled.dir, &spooled.tables);
     state.engine.replace_state(&clears_of(&pending), &tables)?;
-    write_synced(&state.queue, RowOp::Delete(marker)).await?;
+    let row = RowOp::Delete(marker);
+    state.queue.write_synced(ACTION, row).await?;
     Ok(state.replace_point(point)?)
 }
 
@@ -300,19 +298,4 @@ fn clears_of(pending: &pb::PendingInstall) -> KeyRanges {
 
 fn paths(dir: &Path, tables: &[String]) -> Vec<PathBuf> {
     tables.iter().map(|table| dir.join(table)).collect()
-}
-
-async fn write_synced(queue: &LogQueue, row: RowOp) -> Result<(), StorageError> {
-    let (done, durable) = oneshot::channel();
-    queue
-        .push(LogOp {
-            rows: vec![row],
-            done: Some(Box::new(move |result| {
-                let _ = done.send(result);
-            })),
-        })
-        .await?;
-    durable.await.map_err(|_| {
-        StorageError::new("writing a snapshot marker", "the log committer has stopped")
-    })?
 }

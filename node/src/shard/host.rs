@@ -21,7 +21,7 @@ use super::tender::run_tender;
 use crate::failure::{Cause, Failure};
 use crate::limits;
 use crate::raft::{self, FindGroup, Group, GroupParts, SharedNetwork};
-use crate::storage::{Engine, Family, LogOp, LogQueue, RowOp, StorageError};
+use crate::storage::{Engine, Family, LogQueue, RowOp, StorageError};
 use crate::system::{ProposeSystem, SystemSlot, View};
 
 /// What a host works with.
@@ -95,19 +95,9 @@ impl Host {
 
     /// The first group with a row at or after `first` in the log family.
     fn first_group_from(&self, first: &[u8]) -> Result<Option<ShardId>, StorageError> {
-        const FOUND: &str = "the first row was found";
-        let mut found = None;
-        let scanned = self
-            .parts
-            .engine
-            .scan(Family::Log, first, &LOG_FAMILY_END, &mut |key, _| {
-                found = keys::raft::parse(key).map(|(shard, _)| shard);
-                Err(StorageError::new(FOUND, ""))
-            });
-        match scanned {
-            Err(error) if error.action != FOUND => Err(error),
-            _ => Ok(found),
-        }
+        let engine = &self.parts.engine;
+        let key = engine.first_key(Family::Log, first, &LOG_FAMILY_END)?;
+        Ok(key.and_then(|key| keys::raft::parse(&key).map(|(shard, _)| shard)))
     }
 
     /// Creates a replica that never existed, and forms its group if `form` names the first members.
@@ -172,22 +162,12 @@ impl Host {
     }
 
     async fn write_down(&self, shard: ShardId, replica: ReplicaId) -> Result<(), StorageError> {
-        let (done, durable) = oneshot::channel();
         let row = pb::HostedReplica {
             replica: replica.get(),
         };
-        self.parts
-            .queue
-            .push(LogOp {
-                rows: vec![RowOp::Put(keys::raft::replica(shard), codec::seal(&row))],
-                done: Some(Box::new(move |result| {
-                    let _ = done.send(result);
-                })),
-            })
-            .await?;
-        durable.await.map_err(|_| {
-            StorageError::new("writing down a replica", "the log committer has stopped")
-        })?
+        let row = RowOp::Put(keys::raft::replica(shard), codec::seal(&row));
+        let queue = &self.parts.queue;
+        queue.write_synced("writing down a replica", row).await
     }
 
     async fn open(&self, shard: ShardId, replica: ReplicaId) -> Result<Arc<Group>, StorageError> {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::engine::{Engine, RowOp, StorageError};
 use crate::limits;
@@ -39,6 +39,29 @@ impl LogQueue {
             .send(Some(op))
             .await
             .map_err(|_| StorageError::new("queueing a log write", "the log committer has stopped"))
+    }
+
+    /// Queues one row and waits until it is synced.
+    ///
+    /// # Errors
+    /// The write failed, or the committer has stopped: the node is going down.
+    pub(crate) async fn write_synced(
+        &self,
+        action: &'static str,
+        row: RowOp,
+    ) -> Result<(), StorageError> {
+        let (done, durable) = oneshot::channel();
+        self.push(LogOp {
+            rows: vec![row],
+            done: Some(Box::new(move |result| {
+                // Whoever asked may be gone; the row is durable all the same.
+                let _ = done.send(result);
+            })),
+        })
+        .await?;
+        durable
+            .await
+            .map_err(|_| StorageError::new(action, "the log committer has stopped"))?
     }
 
     /// Ends the committer once everything queued before is written. Later operations are refused.

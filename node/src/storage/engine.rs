@@ -68,6 +68,14 @@ pub(crate) trait Engine: Send + Sync + 'static {
         visit: VisitRow<'_>,
     ) -> Result<(), StorageError>;
 
+    /// The first key with `first <= key < end`.
+    fn first_key(
+        &self,
+        family: Family,
+        first: &[u8],
+        end: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError>;
+
     /// Writes rows of the log family, atomically. With `sync`, they survive a power cut on return.
     fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError>;
 

@@ -161,6 +161,22 @@ impl Engine for RocksEngine {
         Ok(())
     }
 
+    fn first_key(
+        &self,
+        family: Family,
+        first: &[u8],
+        end: &[u8],
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut rows = self.db.iterator_cf_opt(
+            self.family(family),
+            bounded_by(first, end),
+            IteratorMode::Start,
+        );
+        let row = rows.next().transpose();
+        row.map(|row| row.map(|(key, _)| key.into_vec()))
+            .map_err(|e| StorageError::new("looking for a row", e))
+    }
+
     fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError> {
         let family = self.family(Family::Log);
         let mut batch = WriteBatch::default();

@@ -6,6 +6,7 @@ mod cluster_client;
 mod cluster_service;
 mod delivery_links;
 mod frames;
+mod metrics_server;
 mod peer_links;
 mod peer_service;
 mod server;
@@ -14,5 +15,6 @@ mod site_feed;
 
 pub(crate) use cluster_client::ClusterClient;
 pub(crate) use delivery_links::DeliveryLinks;
+pub(crate) use metrics_server::MetricsServer;
 pub(crate) use peer_links::PeerLinks;
 pub(crate) use server::{ServerParts, serve};

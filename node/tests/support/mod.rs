@@ -68,6 +68,7 @@ impl Cluster {
                 node_id: NodeId::new(id),
                 listen: *address,
                 advertise: address.to_string(),
+                metrics_listen: None,
                 zone: format!("zone-{id}"),
                 data_dir: dir.path().join(format!("node-{id}")),
                 bootstrap: true,

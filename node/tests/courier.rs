@@ -15,6 +15,8 @@ use quorate_proto::ring::even_split;
 use quorate_proto::storage::{
     Claims, Command, PutSites, RecordSale, SaleSite, VoidSale, command, outcome,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use support::{Cluster, SHARDS, exchange, profile, send};
 
 const SITES: usize = 6;
@@ -166,6 +168,16 @@ impl Cluster {
     }
 }
 
+/// What a collector reads.
+async fn ask_metrics(address: std::net::SocketAddr, path: &str) -> String {
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_sale_and_void_reaches_its_site_once_while_a_leader_is_stopped() {
     let mut cluster = Cluster::start().await;
@@ -212,5 +224,21 @@ async fn every_sale_and_void_reaches_its_site_once_while_a_leader_is_stopped() {
     let in_time = cluster.env.timeout(Duration::from_secs(15), settled).await;
     let stock = cluster.stock(&alive).await;
     assert!(in_time.is_ok(), "{stock:?} is not {expected:?}");
+
+    let mut acknowledged = 0;
+    for node in alive {
+        let answer = ask_metrics(cluster.metrics[node], "/metrics").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(
+            answer.contains("quorate_node_outbox_pending_rows 0"),
+            "{answer}"
+        );
+        let name = "quorate_node_outbox_lag_seconds_count ";
+        let line = answer.lines().find(|line| line.starts_with(name)).unwrap();
+        acknowledged += line[name.len()..].parse::<u64>().unwrap();
+        let nothing = ask_metrics(cluster.metrics[node], "/").await;
+        assert!(nothing.starts_with("HTTP/1.1 404"), "{nothing}");
+    }
+    assert!(acknowledged > 0, "the leaders measured how old rows were");
     cluster.stop();
 }

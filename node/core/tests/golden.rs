@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod samples;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
@@ -24,6 +25,10 @@ use quorate_proto::{
     ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteKey, SiteType},
     ring::RingRange,
     storage as pb,
+};
+use samples::{
+    cluster::{log_rows, system_commands, view},
+    sites::{delivery, site_key, site_rows, stock_changes},
 };
 
 /// Set to write the vectors instead of comparing them.
@@ -378,68 +383,6 @@ fn site_record() -> SiteRecord {
     }
 }
 
-fn site_key() -> SiteKey {
-    SiteKey::of(&site(1).code)
-}
-
-fn stock_change(kind: StockChangeKind) -> StockChange {
-    StockChange {
-        request_id: request(5),
-        at_ms: NINE_MS,
-        device_id: Some(DeviceId::parse("till-1").unwrap()),
-        kind,
-    }
-}
-
-/// One change of each kind.
-fn stock_changes() -> Vec<StockChange> {
-    let adjustment = StockAdjustment {
-        delta: -7,
-        reason: AdjustmentReason::Other,
-        note: "given to a hospital".to_owned(),
-    };
-    [
-        StockChangeKind::Received(product(), 250),
-        StockChangeKind::Adjusted(product(), adjustment),
-        StockChangeKind::Held(product(), 30),
-        StockChangeKind::SalesStopped(product(), true),
-        StockChangeKind::Notice("from 2 pm".to_owned()),
-    ]
-    .map(stock_change)
-    .into()
-}
-
-/// What a site's shard keeps besides its record.
-fn site_rows() -> Vectors {
-    let stock = StockRecord {
-        received: 250,
-        adjusted: -7,
-        sold: 300,
-        voided: 2,
-        held: 30,
-        sales_stopped: true,
-        last_received_ms: Some(NINE_MS),
-        updated_at_ms: NINE_MS + 1,
-    };
-    let sale = SiteSale {
-        program: mask(),
-        product: product(),
-        quantity: 2,
-        kind: SaleKind::Paper,
-        voided_at_ms: Some(NINE_MS),
-        over_by: 1,
-    };
-    let journal = StockJournal {
-        changes: stock_changes(),
-    };
-    vec![
-        ("stock", codec::encode_stock(&stock)),
-        ("stock-journal", codec::encode_journal(&journal)),
-        ("site-sale", codec::encode_site_sale(&sale)),
-        ("watermark", codec::encode_watermark(258)),
-    ]
-}
-
 /// Facts with every counter moved.
 fn facts() -> Vec<u8> {
     let mut shard = Shard::new(2, 2);
@@ -461,26 +404,6 @@ fn programs() -> quorate_core::ledger::Program {
         rule("2020-04-27", NINE_MS, 3, 3),
     ];
     program(&rules, 9)
-}
-
-fn delivery() -> DeliverStock {
-    let row = OutboxRow {
-        site_code: site(1).code,
-        program: mask(),
-        request_id: request(1),
-        product: product(),
-        quantity: 2,
-        kind: OutboxKind::Voided,
-        at_ms: NINE_MS + 1,
-        sold_at_ms: NINE_MS,
-        sale_kind: SaleKind::Paper,
-        over_by: 1,
-    };
-    DeliverStock {
-        source: ShardId(8),
-        through: 300,
-        rows: vec![DeliveredRow { seq: 258, row }],
-    }
 }
 
 /// One command of each kind.
@@ -565,146 +488,4 @@ fn batch() -> Batch {
             })
             .collect(),
     }
-}
-
-fn node() -> pb::NodeRecord {
-    pb::NodeRecord {
-        node_id: 1,
-        incarnation: 77,
-        address: "127.0.0.1:7101".to_owned(),
-        zone: "a".to_owned(),
-    }
-}
-
-fn view() -> pb::ClusterView {
-    let placement = |replica, node| pb::ReplicaPlacement { replica, node };
-    pb::ClusterView {
-        version: 3,
-        cluster_id: "demo".to_owned(),
-        fingerprint: "ab".repeat(32),
-        nodes: vec![node()],
-        shards: vec![pb::ShardRecord {
-            shard: 1,
-            range_first: 0,
-            range_last: u64::MAX,
-            epoch: 1,
-            replicas: vec![placement(4, 1), placement(2, 2)],
-            next_replica_id: 5,
-            forming_replica: 2,
-        }],
-        programs: vec![codec::program_to_proto(&programs())],
-    }
-}
-
-fn system_commands() -> Vectors {
-    use pb::system_command::Body;
-    let bodies = [
-        (
-            "system-bootstrap",
-            Body::Bootstrap(pb::Bootstrap {
-                cluster_id: "demo".to_owned(),
-                fingerprint: "ab".repeat(32),
-                shards: 8,
-                nodes: vec![node()],
-            }),
-        ),
-        (
-            "system-register-node",
-            Body::RegisterNode(pb::RegisterNode {
-                node: Some(node()),
-                fingerprint: "ab".repeat(32),
-                founding: false,
-            }),
-        ),
-        (
-            "system-shard-formed",
-            Body::ShardFormed(pb::ShardFormed {
-                shard: 1,
-                replica: 2,
-            }),
-        ),
-        (
-            "system-put-program",
-            Body::PutProgram(pb::PutProgramDefinition {
-                program: Some(codec::program_to_proto(&programs())),
-                expected_version: 8,
-                proposed_at_ms: NINE_MS,
-                immediate: true,
-            }),
-        ),
-    ];
-    let encode = |body| {
-        let command = pb::SystemCommand { body: Some(body) };
-        codec::encode_system_command(&command).to_vec()
-    };
-    bodies
-        .into_iter()
-        .map(|(name, body)| (name, encode(body)))
-        .collect()
-}
-
-fn installing(point: pb::AppliedPoint) -> pb::PendingInstall {
-    let (first, end) = keys::data_range(RingRange::FULL);
-    pb::PendingInstall {
-        point: Some(point),
-        tables: vec!["1-0000.sst".to_owned()],
-        clears: vec![pb::KeyRange {
-            first: first.into(),
-            end: end.into(),
-        }],
-    }
-}
-
-/// What a node keeps in the log family and as the applied point.
-fn log_rows() -> Vectors {
-    use pb::log_entry::Payload;
-    let log_id = pb::LogId {
-        term: 2,
-        leader_replica: 3,
-        index: 258,
-    };
-    let membership = pb::Membership {
-        log_id: Some(log_id),
-        configs: vec![pb::VoterSet {
-            replicas: vec![1, 2, 3],
-        }],
-        members: vec![pb::Member {
-            replica: 1,
-            node: 10,
-        }],
-    };
-    let entry = |payload| {
-        codec::seal(&pb::LogEntry {
-            log_id: Some(log_id),
-            payload: Some(payload),
-        })
-    };
-    let vote = pb::Vote {
-        term: 2,
-        leader_replica: 3,
-        committed: true,
-    };
-    let point = pb::AppliedPoint {
-        log_id: Some(log_id),
-        membership: Some(membership.clone()),
-    };
-    vec![
-        ("log-entry-blank", entry(Payload::Blank(pb::Blank {}))),
-        (
-            "log-entry-normal",
-            entry(Payload::Normal(Bytes::from_static(b"payload"))),
-        ),
-        (
-            "log-entry-membership",
-            entry(Payload::Membership(membership)),
-        ),
-        ("log-vote", codec::seal(&vote)),
-        ("log-id", codec::seal(&log_id)),
-        (
-            "log-replica",
-            codec::seal(&pb::HostedReplica { replica: 4 }),
-        ),
-        ("applied-point", codec::seal(&point)),
-        ("log-installing", codec::seal(&installing(point))),
-    ]
 }

@@ -32,6 +32,8 @@ pub(crate) const SHARDS: u32 = 2;
 pub(crate) struct Cluster {
     authority: CertificateAuthority,
     addresses: Vec<SocketAddr>,
+    /// Where each node serves its measurements.
+    pub(crate) metrics: Vec<SocketAddr>,
     pub(crate) stops: Vec<oneshot::Sender<()>>,
     pub(crate) env: Env,
     _dir: tempfile::TempDir,
@@ -61,14 +63,15 @@ impl Cluster {
             purpose: Purpose::Production,
             clock: None,
         };
+        let metrics: Vec<SocketAddr> = (0..3).map(|_| free_address()).collect();
         let mut stops = Vec::new();
-        for (id, address) in (1..).zip(&addresses) {
+        for (id, address) in (1u64..).zip(&addresses) {
             let config = NodeConfig {
                 cluster: cluster.clone(),
                 node_id: NodeId::new(id),
                 listen: *address,
                 advertise: address.to_string(),
-                metrics_listen: None,
+                metrics_listen: Some(metrics[id as usize - 1]),
                 zone: format!("zone-{id}"),
                 data_dir: dir.path().join(format!("node-{id}")),
                 bootstrap: true,
@@ -91,6 +94,7 @@ impl Cluster {
         Self {
             authority,
             addresses,
+            metrics,
             stops,
             env,
             _dir: dir,

@@ -7,24 +7,21 @@ mod samples;
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use bytes::Bytes;
 use common::{NINE_MS, Shard, citizen, mask, profile, program, request, rule, sale, site, void};
 use quorate_core::{
     codec, keys,
     ledger::{
-        AdjustmentReason, AdoptRange, Batch, BirthYearLimit, BirthYears, ChangeStock,
-        CitizenRecord, Claims, Command, CommandBody, Coordinates, Correction, DayCounts, DayKey,
-        DeliverStock, DeliveredRow, Denial, DenialReason, Device, Digits, OutboxKind, OutboxRow,
-        Product, Program, ProgramDraft, Proxy, ProxyGround, PutDevice, RecordSale, RecordSlip,
-        RetiredUnits, Rotation, RotationDigit, RuleState, Sale, SaleKind, ShadowCounts, SiteRecord,
-        SiteSale, StockAdjustment, StockChange, StockChangeKind, StockJournal, StockRecord,
-        SuspendSite, VoidAttempt, VoidBy, VoidRefusal, VoidSale, WindowKind,
+        AdoptRange, Batch, BirthYearLimit, BirthYears, ChangeStock, CitizenRecord, Claims, Command,
+        CommandBody, Coordinates, Correction, DayCounts, DayKey, Denial, DenialReason, Device,
+        Digits, OutboxKind, OutboxRow, Product, Program, ProgramDraft, Proxy, ProxyGround,
+        PutDevice, RecordSale, RecordSlip, RetiredUnits, Rotation, RotationDigit, RuleState, Sale,
+        SaleKind, ShadowCounts, SiteRecord, SuspendSite, VoidAttempt, VoidBy, VoidRefusal,
+        VoidSale, WindowKind,
     },
 };
 use quorate_proto::{
-    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteKey, SiteType},
+    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteType},
     ring::RingRange,
-    storage as pb,
 };
 use samples::{
     cluster::{log_rows, system_commands, view},

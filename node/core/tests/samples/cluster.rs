@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorate_core::{codec, keys};
 use quorate_proto::{ring::RingRange, storage as pb};
 
-use crate::{Vectors, programs};
+use crate::{Vectors, common::NINE_MS, programs};
 
 pub(crate) fn node() -> pb::NodeRecord {
     pb::NodeRecord {

@@ -1,7 +1,6 @@
 //! `quorate admin sites import FILE`, `suspend CODE`, `resume CODE`.
 
 mod csv_file;
-mod region;
 
 use std::path::PathBuf;
 

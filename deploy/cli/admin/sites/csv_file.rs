@@ -7,10 +7,10 @@ use std::{collections::HashMap, path::Path};
 
 use csv::StringRecord;
 use quorate_client::model::Site;
+use quorate_gateway::region_of;
 use quorate_proto::ids::{SiteCode, SiteType};
 use serde::Serialize;
 
-use super::region;
 use crate::exit::Failure;
 
 const COLUMNS: [&str; 6] = ["addr", "code", "latitude", "longitude", "name", "type"];
@@ -135,7 +135,7 @@ fn parse_row(row: &StringRecord, columns: &[usize; COLUMNS.len()]) -> Result<Sit
         code: SiteCode::parse(code).map_err(|error| format!("`code`: {error}"))?,
         site_type: SiteType::parse(kind).map_err(|error| format!("`type`: {error}"))?,
         coordinates: coordinates(latitude, longitude)?,
-        region: region::of(&address).to_owned(),
+        region: region_of(&address).to_owned(),
         name,
         address,
     })

@@ -134,13 +134,20 @@ fn changes(sightings: &[Sighting], via: Via, site: SiteCode) -> Vec<Sighting> {
     seen
 }
 
-/// Each level that was seen belongs to the next wanted one of its kind; those before it were never shown.
+/// How much earlier than its time a level may be shown: what two looks at the cluster's clock leave open.
+const EARLY: Duration = Duration::from_millis(100);
+
+/// Each level that was seen belongs to the next wanted one of its kind that was due by then; those before it
+/// were never shown.
 fn align(comparison: &mut Comparison, via: usize, wanted: &[usize], seen: &[Sighting]) {
     let mut open = wanted.iter();
     for sighting in seen {
         let rest = open.clone();
-        let found =
-            open.find(|index| comparison.rows[**index].expected.transition.level == sighting.level);
+        let expected = |index: &usize| comparison.rows[*index].expected;
+        let found = open
+            .by_ref()
+            .take_while(|index| expected(index).due <= sighting.at + EARLY)
+            .find(|index| expected(index).transition.level == sighting.level);
         match found {
             Some(index) => {
                 let row = &mut comparison.rows[*index];
@@ -243,6 +250,21 @@ mod tests {
         let comparison = compare(&expected, &seen);
         assert_eq!(comparison.surplus.len(), 2);
         assert!(!comparison.equal(BAR));
+        assert!(comparison.rows.iter().all(|row| row.equal(BAR)));
+    }
+
+    #[test]
+    fn a_level_that_came_too_early_is_not_the_one_of_another_day() {
+        let expected = expected(&[(10, Plenty), (20, Empty), (100, Plenty), (110, Few)]);
+        let seen = by_both(&[
+            (10_100, Plenty),
+            (20_050, Few),
+            (20_100, Empty),
+            (100_100, Plenty),
+            (110_100, Few),
+        ]);
+        let comparison = compare(&expected, &seen);
+        assert_eq!(comparison.surplus.len(), 2);
         assert!(comparison.rows.iter().all(|row| row.equal(BAR)));
     }
 

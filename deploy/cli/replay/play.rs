@@ -81,7 +81,7 @@ impl Counters {
             self.until(at).await;
             on_hand -= stage.buyers.len() as i64 * i64::from(UNITS_A_BUYER);
             for act in &stage.acts {
-                if *act == Act::Resume {
+                if matches!(act, Act::Resume | Act::Miss(_)) {
                     self.await_on_hand(terminal, on_hand).await?;
                 }
                 self.act(terminal, *act, at).await?;
@@ -92,7 +92,8 @@ impl Counters {
         Ok(())
     }
 
-    /// Waits until every sale of a site has left its shelf: who resumes a sale earlier shows too much.
+    /// Waits until every sale of a site has left its shelf: who resumes a sale, or counts, earlier shows
+    /// a level that never was.
     async fn await_on_hand(&self, terminal: &Terminal, on_hand: i64) -> Result<(), Failure> {
         let give_up = self.env.monotonic() + SHELF_TIME_MAX;
         while self.env.monotonic() < give_up {

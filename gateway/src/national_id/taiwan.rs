@@ -31,7 +31,7 @@ pub(super) fn parse(text: &[u8]) -> Result<NationalId, NationalIdError> {
             birth_year: None,
             id_digit: digits.last().map(|digit| digit - b'0'),
         },
-        checksum_matches: checksum(*letter, digits) % 10 == 0,
+        checksum_matches: checksum(*letter, digits).is_multiple_of(10),
     })
 }
 

@@ -148,13 +148,13 @@ impl Gateway {
     }
 
     /// Two pages, each noted by its number and acted upon by itself.
-    pub(crate) fn pages<T: Send>(
+    pub(crate) fn pages<T>(
         &self,
         what: &'static str,
         make: fn(u8) -> T,
     ) -> impl Stream<Item = Result<T, Status>> + Send + use<T>
     where
-        T: 'static,
+        T: Send + 'static,
     {
         let gateway = self.clone();
         let pages = stream::iter([(1, make(1)), (2, make(2))]);

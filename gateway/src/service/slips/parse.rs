@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn every_fault_names_its_field() {
-        let faults: [(&str, fn(&mut v1::Slip)); 9] = [
+        type Fault = fn(&mut v1::Slip);
+        let faults: [(&str, Fault); 9] = [
             ("site_code", |slip| slip.site_code.clear()),
             ("device_id", |slip| slip.device_id = "a b".into()),
             ("request_id", |slip| slip.request_id = "7".into()),

@@ -6,7 +6,7 @@
 //! shard up to its end, so a repeated, overtaken or overlapping delivery applies nothing twice and loses
 //! nothing. A site that was never imported keeps its stock all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use quorate_proto::ids::{ProductId, ProgramId, RequestId, ShardId, SiteKey};
 
@@ -99,18 +99,18 @@ pub(super) fn deliver(
     let mut stocks: BTreeMap<(SiteKey, ProductId), StockRecord> = BTreeMap::new();
     let behind = delivery.rows.iter().zip(sites);
     for (DeliveredRow { row, .. }, site) in behind.filter(|(it, _)| it.seq > watermark) {
-        let place = (site, row.product);
-        if !stocks.contains_key(&place) {
-            let known = state::load_stock(&*step.overlay, &keys::stock(&site, &row.product))?;
-            let known = known.unwrap_or_default();
-            if hour(known.updated_at_ms) < hour(step.now_ms) {
-                drop_old_sales(step, &site)?;
+        let stock = match stocks.entry((site, row.product)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let known = state::load_stock(&*step.overlay, &keys::stock(&site, &row.product))?;
+                let known = known.unwrap_or_default();
+                if hour(known.updated_at_ms) < hour(step.now_ms) {
+                    drop_old_sales(step, &site)?;
+                }
+                place.insert(known)
             }
-            stocks.insert(place, known);
-        }
-        if let Some(stock) = stocks.get_mut(&place) {
-            stock.count(row, step.now_ms);
-        }
+        };
+        stock.count(row, step.now_ms);
         list(step, &site, row)?;
     }
     for ((site, product), stock) in &stocks {
@@ -170,7 +170,7 @@ fn drop_old_sales(step: &mut Step<'_, '_>, site: &SiteKey) -> Result<(), CoreErr
         keys::over_quotas(site, before(limits::RETENTION_MS)),
     ];
     for (first, end) in ranges {
-        let old = state::rows(&*step.overlay, &first, &end, limits::LISTED_DROPPED_MAX)?;
+        let old = state::page(&*step.overlay, &first, &end, limits::LISTED_DROPPED_MAX)?.0;
         for (key, _) in old {
             step.overlay.delete(key);
         }
@@ -217,7 +217,7 @@ pub fn outbox_rows(
 ) -> Result<Vec<DeliveredRow>, CoreError> {
     let first = keys::outbox(shard, after.saturating_add(1));
     let (_, end) = keys::outbox_rows(shard);
-    state::decoded(state::rows(view, &first, &end, max)?, |key, value| {
+    state::decoded(state::page(view, &first, &end, max)?.0, |key, value| {
         let seq = keys::outbox_sequence(key);
         Ok(DeliveredRow {
             seq: seq.ok_or(DecodeError::missing("sequence number"))?,

@@ -41,7 +41,7 @@ pub(super) fn site_sales(
     let site = SiteKey::of(&query.site_code);
     let (first, end) = keys::site_sales(&site, query.from_ms, query.to_ms);
     let limit = query.limit as usize;
-    let rows = state::rows(view, &behind(first, &query.after), &end, limit)?;
+    let rows = state::page(view, &behind(first, &query.after), &end, limit)?.0;
     Ok(SiteSalesAnswer {
         next: next(&rows, limit),
         sales: state::decoded(rows, listed)?,
@@ -60,12 +60,13 @@ pub(super) fn over_quota(
     };
     let (first, end) = keys::over_quota_in(range);
     let limit = query.limit as usize;
-    let mut rows = state::rows(
+    let mut rows = state::page(
         view,
         &behind(first, &query.after),
         &end,
         limits::LISTED_SCANNED_MAX,
-    )?;
+    )?
+    .0;
     let mut next = next(&rows, limits::LISTED_SCANNED_MAX);
     let asked = |key: &[u8]| {
         keys::sale_of(key)

@@ -5,12 +5,13 @@ use quorate_proto::ids::{ProgramId, ShardId};
 use super::{
     counts::{DailyAnswer, DailyRow, ShadowRow},
     query::DailyQuery,
+    state,
 };
 use crate::{
     codec::{self, DecodeError},
     error::CoreError,
     keys,
-    view::{View, ViewError},
+    view::View,
 };
 
 /// One page of sales and refusals by day.
@@ -26,7 +27,7 @@ pub(super) fn daily(
         first.clone_from(&query.after);
         first.push(0);
     }
-    let (found, more) = page(view, &first, &end, query.limit as usize)?;
+    let (found, more) = state::page(view, &first, &end, query.limit as usize)?;
     let next = match found.last() {
         Some((key, _)) if more => key.clone(),
         _ => Vec::new(),
@@ -52,7 +53,7 @@ pub(super) fn shadows(
     program: &ProgramId,
 ) -> Result<Vec<ShadowRow>, CoreError> {
     let (first, end) = keys::shadow_counts_of(shard, program);
-    let (found, _) = page(view, &first, &end, usize::MAX)?;
+    let (found, _) = state::page(view, &first, &end, usize::MAX)?;
     let rows = found.into_iter().map(|(key, value)| {
         let rule = keys::rule_of_shadow(&key, program);
         let rule = rule.ok_or_else(|| DecodeError::invalid("key", "names no rule"));
@@ -62,31 +63,4 @@ pub(super) fn shadows(
         }
     });
     rows.collect()
-}
-
-/// A key and its value.
-type Row = (Vec<u8>, Vec<u8>);
-
-/// The first rows of a range, and whether there are more.
-fn page(
-    view: &dyn View,
-    first: &[u8],
-    end: &[u8],
-    rows_max: usize,
-) -> Result<(Vec<Row>, bool), CoreError> {
-    let mut rows = Vec::new();
-    let mut more = false;
-    let scanned = view.scan(first, end, &mut |key, value| {
-        if rows.len() == rows_max {
-            more = true;
-            return Err(ViewError::new("the page is full"));
-        }
-        rows.push((key.to_vec(), value.to_vec()));
-        Ok(())
-    });
-    match scanned {
-        Err(_) if more => {}
-        scanned => scanned?,
-    }
-    Ok((rows, more))
 }

@@ -56,7 +56,7 @@ pub fn site_keys(
         first = keys::site_at(&after);
         first.push(0);
     }
-    let rows = state::rows(view, &first, &end, max)?;
+    let rows = state::page(view, &first, &end, max)?.0;
     let sites = rows.into_iter().map(|(key, _)| {
         keys::site_of(&key).ok_or_else(|| CoreError::Damaged {
             fault: codec::DecodeError::invalid("key", "is not that of a site"),

@@ -196,36 +196,40 @@ pub(super) fn append_outbox(
     );
 }
 
-/// The first rows of a range, at most `max`.
-pub(super) fn rows(
+/// A key and its value.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
+
+/// The first rows of a range, at most `rows_max`, and whether there are more.
+pub(super) fn page(
     view: &dyn View,
     first: &[u8],
     end: &[u8],
-    max: usize,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, CoreError> {
+    rows_max: usize,
+) -> Result<(Vec<Row>, bool), CoreError> {
     let mut rows = Vec::new();
+    let mut more = false;
     let scanned = view.scan(first, end, &mut |key, value| {
-        if rows.len() >= max {
-            return Err(ViewError::new("enough rows were read"));
+        if rows.len() == rows_max {
+            more = true;
+            return Err(ViewError::new("the page is full"));
         }
         rows.push((key.to_vec(), value.to_vec()));
         Ok(())
     });
     match scanned {
-        // The scan was ended here, by the row behind the last one wanted.
-        Err(_) if rows.len() >= max => Ok(rows),
-        scanned => scanned.map(|()| rows).map_err(CoreError::from),
+        Err(_) if more => {}
+        scanned => scanned?,
     }
+    Ok((rows, more))
 }
 
 /// What each row holds; one that cannot be read is named as damaged.
 pub(super) fn decoded<T>(
-    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    rows: Vec<Row>,
     decode: impl Fn(&[u8], &[u8]) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, CoreError> {
-    let decode = |(key, value): (Vec<u8>, Vec<u8>)| {
-        decode(&key, &value).map_err(|fault| CoreError::Damaged { key, fault })
-    };
+    let decode =
+        |(key, value): Row| decode(&key, &value).map_err(|fault| CoreError::Damaged { key, fault });
     rows.into_iter().map(decode).collect()
 }
 

@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn a_list_that_lacks_a_sale_or_has_one_twice_or_anothers() {
         let lists = |problem: &'static str| move |found: &Violation| matches!(found, Violation::Listed { problem: named, .. } if *named == problem);
-        let cases: [(fn(&mut Shelf), &'static str); 4] = [
+        type Fault = fn(&mut Shelf);
+        let cases: [(Fault, &str); 4] = [
             (|shelf| shelf.listed.truncate(1), "is not listed"),
             (
                 |shelf| shelf.listed.push(shelf.listed[0]),

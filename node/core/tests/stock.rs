@@ -145,7 +145,7 @@ fn on_hand_is_the_sum_of_what_happened() {
 #[test]
 fn a_change_that_is_repeated_changes_nothing_and_another_one_of_its_name_is_refused() {
     let mut shard = shard();
-    assert_eq!(stock(shard.one(received(1, 250))).1, false);
+    assert!(!stock(shard.one(received(1, 250))).1);
     shard.one(received(2, 10));
     shard.now_ms += 34 * DAY_MS;
     let (after, repeated) = stock(shard.one(received(1, 250)));
@@ -166,7 +166,7 @@ fn a_change_that_is_repeated_changes_nothing_and_another_one_of_its_name_is_refu
 
     // After the retention time it is a new one.
     shard.now_ms += DAY_MS;
-    assert_eq!(stock(shard.one(received(1, 250))).1, false);
+    assert!(!stock(shard.one(received(1, 250))).1);
     assert_eq!(kept(&shard, 1).received, 510);
 }
 

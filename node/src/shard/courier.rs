@@ -289,7 +289,7 @@ impl Courier {
         let known = leaders.borrow().get(&info.shard).map(|(_, node)| *node);
         // A leader that failed again and again may be one of the past.
         if let Some(node) = known
-            && failures % 2 == 0
+            && failures.is_multiple_of(2)
         {
             return Some(node);
         }

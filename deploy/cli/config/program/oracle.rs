@@ -166,7 +166,7 @@ fn every_day_of_the_timeline_agrees_with_the_oracle() {
                 }
             }
         }
-        date = date + 1.days();
+        date += 1.days();
     }
 }
 

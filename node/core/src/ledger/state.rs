@@ -233,12 +233,15 @@ pub(super) fn decoded<T>(
     rows.into_iter().map(decode).collect()
 }
 
+/// Reads a row; an error says that it is damaged.
+type ReadRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), DecodeError>;
+
 /// Hands every row of a range to `visit`; what it cannot read is named as damaged.
 pub(super) fn visit_rows(
     view: &dyn View,
     first: &[u8],
     end: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), DecodeError>,
+    visit: ReadRow<'_>,
 ) -> Result<(), CoreError> {
     let mut damaged = None;
     let scanned = view.scan(first, end, &mut |key, value| {

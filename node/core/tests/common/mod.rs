@@ -4,6 +4,10 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
+use proptest::{
+    strategy::Strategy,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
 use quorate_core::{
     Overlay,
     checkpoint::{self, ShardSummary},
@@ -262,5 +266,27 @@ pub(crate) fn error_kind(outcome: &Outcome) -> CommandErrorKind {
     match outcome {
         Outcome::Error(error) => error.kind,
         other => panic!("not an error: {other:?}"),
+    }
+}
+
+/// Plays random cases: for each seed, always the same ones. A failure prints the shrunk case.
+pub(crate) fn play_random<S: Strategy>(
+    seeds: [(u8, u32); 2],
+    strategy: &S,
+    play: impl Fn(&S::Value),
+) {
+    for (seed, cases) in seeds {
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+        TestRunner::new_with_rng(config, rng)
+            .run(strategy, |case| {
+                play(&case);
+                Ok(())
+            })
+            .unwrap();
     }
 }

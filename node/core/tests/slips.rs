@@ -206,6 +206,45 @@ fn a_full_record_loses_no_slip() {
     assert_eq!(shard.sell(9999, 7, 1).denied, Some(DenialReason::OverLimit));
 }
 
+/// A device's clock may run ahead: such a slip stays known until nothing would refuse it as too old.
+#[test]
+fn a_slip_from_a_clock_ahead_is_never_recorded_twice() {
+    let mut shard = Shard::new(2, 2);
+    let paper = slip(1, 7, 1, NINE_MS + limits::SLIP_AHEAD_MS_MAX);
+    assert_eq!(hand_in(&mut shard, paper).result, SlipResult::Accepted);
+    for (ms, expected) in [
+        (0, SlipResult::Duplicate),
+        (limits::SLIP_AHEAD_MS_MAX - 1, SlipResult::Duplicate),
+        (
+            limits::SLIP_AHEAD_MS_MAX,
+            SlipResult::Rejected(SlipRejection::TooOld),
+        ),
+    ] {
+        shard.now_ms = NINE_MS + limits::RETENTION_MS + ms;
+        assert_eq!(hand_in(&mut shard, paper).result, expected);
+    }
+    assert_eq!(shard.facts().totals().slips, 1);
+}
+
+/// Slips go on top of a full record, and it has room again only when enough of it is forgotten.
+#[test]
+fn a_record_more_than_full_says_when_it_has_room() {
+    let mut shard = Shard::new(1, 1);
+    let slips = limits::SALES_KEPT_MAX as u64 + 3;
+    for id in 0..slips {
+        shard.now_ms = NINE_MS + id as i64;
+        hand_in(&mut shard, slip(id, 7, 1, NINE_MS));
+    }
+    let full = shard.sell(9999, 7, 1);
+    let room_ms = NINE_MS + 3 + limits::RETENTION_MS;
+    assert_eq!(full.denied, Some(DenialReason::OverLimit));
+    assert_eq!(full.next_eligible_ms, Some(room_ms));
+    shard.now_ms = room_ms - 1;
+    assert_eq!(shard.check(7, 1).denied, Some(DenialReason::OverLimit));
+    shard.now_ms = room_ms;
+    assert_eq!(shard.sell(10_000, 7, 1).denied, None);
+}
+
 /// Every order of four slips, each handed in twice: the same ration is left, the same units are on record.
 #[test]
 fn the_order_of_slips_does_not_matter() {

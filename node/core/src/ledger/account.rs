@@ -18,8 +18,9 @@ use crate::{error::CoreError, limits};
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) record: CitizenRecord,
-    /// Sales and denials in front of these were recorded a retention time ago or earlier: they are
-    /// forgotten, whether or not they are still stored.
+    /// Sales and denials in front of these are forgotten, whether or not they are still stored: a retention
+    /// time has passed since they were recorded, and since the time that a slip from a clock ahead says, for
+    /// until then it would not be refused as too old.
     live_sales_from: usize,
     live_denials_from: usize,
     now_ms: i64,
@@ -51,7 +52,9 @@ impl Account {
         Self {
             live_sales_from: record
                 .sales
-                .partition_point(|sale| sale.recorded_at_ms <= forgotten_ms),
+                .iter()
+                .position(|sale| known_from_ms(sale) > forgotten_ms)
+                .unwrap_or(record.sales.len()),
             live_denials_from: record
                 .denials
                 .partition_point(|denial| denial.decided_at_ms <= forgotten_ms),
@@ -157,12 +160,13 @@ impl Account {
             .collect()
     }
 
-    /// Instant at which the oldest live sale is forgotten, if the record is full.
+    /// Instant at which there is room for a sale again, if the record is full: enough of the oldest live ones
+    /// are forgotten then. Slips may have filled it beyond its bound.
     pub(super) fn full_until_ms(&self) -> Option<i64> {
         let live = self.live_sales();
-        let oldest = live.first()?;
-        (live.len() >= limits::SALES_KEPT_MAX)
-            .then(|| oldest.recorded_at_ms.saturating_add(limits::RETENTION_MS))
+        let beyond = live.len().checked_sub(limits::SALES_KEPT_MAX)?;
+        let last = live[..=beyond].iter().map(known_from_ms).max()?;
+        Some(last.saturating_add(limits::RETENTION_MS))
     }
 
     /// Drops what is forgotten, before the record is written. A forgotten sale stays while an attempt to undo
@@ -215,6 +219,11 @@ impl Retired {
             stock.voided += units;
         }
     }
+}
+
+/// From when on the retention time of a sale is counted, Unix milliseconds.
+fn known_from_ms(sale: &Sale) -> i64 {
+    sale.recorded_at_ms.max(sale.sold_at_ms)
 }
 
 /// Start of the longest window, by any rule of the program, that holds the instant.

@@ -1,5 +1,7 @@
 //! Whatever can be wrong on the wire is answered with one reason, one field, one sentence, and never with
-//! what was sent. Talks to a gateway below the client library, which would not send most of this.
+//! what was sent.
+
+mod wire;
 
 use std::time::Duration;
 
@@ -11,73 +13,24 @@ use quorate_harness::{
     cluster::{Cluster, ClusterOptions, PROGRAM as RATION, SALE_QUANTITY_MAX},
     with_cluster,
 };
-use quorate_link::{ChannelOptions, TlsClient, certs::GATEWAY_SERVER_NAME};
 use quorate_proto::{
-    status::{self, ErrorReason},
+    status::ErrorReason,
     v1::{
-        self, CheckRequest, CitizenId, ListSalesRequest, RecordRequest, VoidRequest,
-        ration_client::RationClient, sessions_client::SessionsClient,
+        self, CheckRequest, ListSalesRequest, RecordRequest, VoidRequest,
+        sessions_client::SessionsClient,
     },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Status, transport::Channel};
+use wire::{Raw, citizen, expect};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
 const CITIZEN: u64 = 90_001;
 
-/// A terminal without a client library.
-struct Raw {
-    channel: Channel,
-    token: String,
-}
-
 impl Raw {
-    async fn log_in(cluster: &Cluster) -> anyhow::Result<Self> {
-        let channel = channel(cluster).await?;
-        let identity = cluster.identity(0);
-        let mut sessions = SessionsClient::new(channel.clone());
-        let who = v1::GetChallengeRequest {
-            site_code: identity.site.to_string(),
-            device_id: identity.device.to_string(),
-        };
-        let challenge = sessions
-            .get_challenge(who.clone())
-            .await?
-            .into_inner()
-            .challenge;
-        let key = SigningKey::from_bytes(&identity.key.seed());
-        let signature = key.sign(&[b"quorate-session-v1", &challenge[..]].concat());
-        let session = sessions
-            .open_session(v1::OpenSessionRequest {
-                site_code: who.site_code,
-                device_id: who.device_id,
-                challenge,
-                signature: signature.to_bytes().to_vec().into(),
-            })
-            .await?
-            .into_inner();
-        Ok(Self {
-            channel,
-            token: session.token,
-        })
-    }
-
-    fn ration(&self) -> RationClient<Channel> {
-        RationClient::new(self.channel.clone())
-    }
-
-    fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        let bearer = format!("Bearer {}", self.token)
-            .parse()
-            .expect("a token is ASCII");
-        request.metadata_mut().insert("authorization", bearer);
-        request
-    }
-
     async fn check(&self, message: CheckRequest) -> Result<v1::Verdict, Status> {
         let answer = self.ration().check(self.request(message)).await?;
         Ok(answer.into_inner().verdict.expect("a verdict"))
@@ -106,22 +59,6 @@ impl Raw {
     }
 }
 
-async fn channel(cluster: &Cluster) -> anyhow::Result<Channel> {
-    let ca = std::fs::read(cluster.path("ca.pem"))?;
-    let tls = TlsClient::anonymous(&ca, &cluster.env)?;
-    let address = &cluster.gateway_addresses()[0];
-    Ok(tls
-        .connect(address, GATEWAY_SERVER_NAME, ChannelOptions::default())
-        .await?)
-}
-
-fn citizen(number: &str) -> CitizenId {
-    CitizenId {
-        scheme: "KR-RRN".to_owned(),
-        number: number.to_owned(),
-    }
-}
-
 fn check(number: &str) -> CheckRequest {
     CheckRequest {
         citizen: Some(citizen(number)),
@@ -139,24 +76,6 @@ fn sale(cluster: &Cluster) -> RecordRequest {
         quantity: 1,
         ..RecordRequest::default()
     }
-}
-
-/// One error of ours, of this reason, about this field, without a word of what was sent.
-fn expect(status: &Status, reason: ErrorReason, field: Option<&str>, secret: &str) {
-    assert_eq!(status::reason_of(status), Some(reason), "{status:?}");
-    assert_eq!(status.code(), reason.code(), "{status:?}");
-    let named = status::metadata_of(status, status::METADATA_FIELD);
-    assert_eq!(named.as_deref(), field, "{status:?}");
-    let printed = format!("{status:?}");
-    assert!(
-        secret.len() < 4 || !printed.contains(secret),
-        "echoes its input: {printed}"
-    );
-    let waits = status::retry_after_of(status).is_some();
-    assert!(
-        !waits || reason.retryable(),
-        "asks to wait for nothing: {status:?}"
-    );
 }
 
 async fn citizen_ids(raw: &Raw) -> anyhow::Result<()> {

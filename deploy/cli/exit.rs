@@ -141,7 +141,7 @@ fn advice(reason: Option<ErrorReason>) -> Option<&'static str> {
         }
         ErrorReason::DeviceKeyConflict => Some("give the device another name"),
         ErrorReason::RequestIdConflict => {
-            Some("use another --request-id: this one names another sale")
+            Some("use another --request-id: this one names another request")
         }
         ErrorReason::RoleRequired => Some("the context needs a certificate of the role `operator`"),
         ErrorReason::SessionMissing | ErrorReason::SessionExpired | ErrorReason::SessionInvalid => {

@@ -116,12 +116,15 @@ fn totals(verification: &Verification) -> String {
     facts([
         ("stock", stock_text(&verification.stock)),
         (
-            "grants",
-            counted_twice(totals.grants, totals.grants_in_records),
+            "sales",
+            counted_twice(totals.grants + totals.slips, totals.grants_in_records),
         ),
         (
             "units",
-            counted_twice(totals.units_granted, totals.units_in_records),
+            counted_twice(
+                totals.units_granted + totals.units_on_slips,
+                totals.units_in_records,
+            ),
         ),
         (
             "slips",
@@ -148,11 +151,11 @@ fn totals(verification: &Verification) -> String {
     ])
 }
 
-/// As they were granted, and as the records hold them.
-fn counted_twice(granted: u64, in_records: u64) -> String {
+/// As they were decided, online or on slips, and as the records hold them.
+fn counted_twice(decided: u64, in_records: u64) -> String {
     format!(
-        "{}, and {} in the records",
-        thousands(granted),
+        "{} granted or on slips, and {} in the records",
+        thousands(decided),
         thousands(in_records)
     )
 }

@@ -56,9 +56,9 @@ pub(crate) fn wrong_arguments(cluster: &Cluster) -> anyhow::Result<()> {
             split(&format!("sell {person} --proxy family --buyer {NO_ID}")),
             "date of birth",
         ),
-        (split("admin sites suspend no-such-site"), "no-such-site"),
-        (split("admin sites resume no-such-site"), "no-such-site"),
-        (correct(&person, "", "C-17"), "reason"),
+        (split("admin sites suspend no-such-site"), "no such site"),
+        (split("admin sites resume no-such-site"), "no such site"),
+        (correct(&person, "", "C-17"), "(reason)"),
         (correct(&person, "typed in twice", ""), "case_number"),
         (correct(NO_ID, "typed in twice", "C-17"), "date of birth"),
         (

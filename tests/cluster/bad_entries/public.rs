@@ -7,11 +7,27 @@ use quorate_harness::cluster::{Cluster, SITES};
 use serde_json::Value;
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) async fn wrong_parameters(cluster: &Cluster) -> anyhow::Result<()> {
+    await_shown(cluster).await?;
     strict(cluster).await?;
     not_there(cluster).await?;
     forgiving(cluster).await
+}
+
+/// Until the public listener has heard of every site.
+async fn await_shown(cluster: &Cluster) -> anyhow::Result<()> {
+    let deadline = cluster.env.monotonic() + ANSWER_TIME_MAX;
+    loop {
+        let answer = cluster.public(1).get("/v1/sites", ANSWER_TIME_MAX).await?;
+        let body: Value = serde_json::from_slice(&answer.body)?;
+        if body["complete"] == true && body["total"] == SITES.len() {
+            return Ok(());
+        }
+        ensure!(cluster.env.monotonic() < deadline, "not heard of: {body}");
+        cluster.env.sleep(LOOK_INTERVAL).await;
+    }
 }
 
 /// A problem of this status, about this parameter.

@@ -193,7 +193,12 @@ fn wrong_ones(writer: &mut Writer<'_>) -> anyhow::Result<Vec<(Slip, SlipRejectio
         ),
         (
             Why::Malformed,
-            Box::new(|slip| slip.sold_at = Some(at(i64::MAX))),
+            Box::new(|slip| {
+                slip.sold_at = Some(prost_types::Timestamp {
+                    seconds: i64::MAX,
+                    nanos: 0,
+                });
+            }),
         ),
     ];
     let mut wrong = Vec::new();
@@ -307,7 +312,6 @@ pub(crate) async fn quantities_beyond_all_measure(
         slips.push(Some(slip));
     }
     for answer in hand_in(raw, slips.clone()).await?.values() {
-        println!("{answer:?}");
         ensure!(
             answer.outcome() == SlipOutcome::OverQuotaRecorded && answer.over_by > 0,
             "{answer:?}"

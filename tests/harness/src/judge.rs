@@ -42,5 +42,13 @@ pub async fn judge(cluster: &Cluster, history: &History, alone: bool) -> anyhow:
             totals.units_granted
         );
     }
+    let (slips, units) = (report.slips as u64, report.units_on_slips);
+    if alone && (totals.slips, totals.units_on_slips) != (slips, units) {
+        bail!(
+            "the cluster counts {} slips and {} units on them, the clients {slips} and {units}",
+            totals.slips,
+            totals.units_on_slips
+        );
+    }
     Ok(report)
 }

@@ -106,8 +106,8 @@ impl Cluster {
         }
         let totals = &verification.totals;
         if totals.records_over_limit != 0
-            || totals.grants != totals.grants_in_records
-            || totals.units_granted != totals.units_in_records
+            || totals.grants + totals.slips != totals.grants_in_records
+            || totals.units_granted + totals.units_on_slips != totals.units_in_records
         {
             bail!(
                 "the counts do not add up: {}",

@@ -50,10 +50,7 @@ async fn sold_on_paper_and_handed_in(cluster: &mut Cluster, cli: &Cli) -> anyhow
 
     cluster.gateways[0].kill();
     for citizen in [&hungry, &modest] {
-        let on_paper = cli.run(
-            0,
-            &["--timeout=2s", "terminal", "sell", citizen, "--qty", "2"],
-        )?;
+        let on_paper = cli.run(0, &["terminal", "sell", citizen, "--qty", "2"])?;
         ensure!(on_paper["paper"] == true, "{on_paper}");
     }
     let waiting = cli.run(0, &["terminal", "slips"])?;

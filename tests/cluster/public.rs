@@ -118,13 +118,22 @@ async fn a_restarted_gateway_knows_it_all(cluster: &mut Cluster) -> anyhow::Resu
     cluster.gateways[0].kill();
     cluster.gateways[0].start(&[])?;
     await_shown(cluster, "the same as before", |old_again, new_again| {
-        *old_again == old && *new_again == new
+        *old_again == old && stored(new_again) == stored(&new)
     })
     .await?;
     let status = get(cluster, "/v1/status").await?;
     ensure!(status["shards_heard"] == status["shards"], "{status}");
     ensure!(status["lag_ms"].is_u64(), "the lag is not told: {status}");
     Ok(())
+}
+
+/// An answer without what tells only of the moment it was given.
+fn stored(answer: &Value) -> Value {
+    let mut stored = answer.clone();
+    if let Some(fields) = stored.as_object_mut() {
+        fields.retain(|name, _| name != "as_of" && name != "lag_ms");
+    }
+    stored
 }
 
 #[test]

@@ -69,7 +69,11 @@ pub(crate) const DOORS: &[Door] = &[
     },
     Door {
         name: "hyper",
-        places: &["gateway/src/public/", "node/src/transport/"],
+        places: &[
+            "gateway/client/src/public",
+            "gateway/src/public/",
+            "node/src/transport/",
+        ],
     },
     Door {
         name: "rstar",

@@ -98,7 +98,7 @@ mod tests {
         let text = "cluster_id = \"demo\"\nshards = 8\ninitial_nodes = []\nfavourite_colour = 1\n";
         assert_eq!(
             fault::<ClusterFile>("cluster.toml", text),
-            "cluster.toml:4: unknown key `favourite_colour`; valid here: `cluster_id`, `shards`, `initial_nodes`"
+            "cluster.toml:4: unknown key `favourite_colour`; valid here: `cluster_id`, `shards`, `purpose`, `initial_nodes`, `clock`"
         );
     }
 

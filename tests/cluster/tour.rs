@@ -169,7 +169,34 @@ fn sell_repeat_deny(cli: &Cli, citizen: &str, request: &str) -> anyhow::Result<(
     Ok(())
 }
 
-fn kill_a_leader_and_sell_on(cli: &Cli, demo: &Demo, directory: &Path) -> anyhow::Result<()> {
+/// A process that the tour's reader runs in a terminal of their own, until Ctrl-C.
+struct BroughtBack(Child);
+
+impl Drop for BroughtBack {
+    fn drop(&mut self) {
+        // It may have ended; then there is nothing to do.
+        let _ended = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+impl BroughtBack {
+    fn start(what: &str, config: &Path) -> anyhow::Result<Self> {
+        let child = Command::new(PROGRAM)
+            .args([what, "--config"])
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Self(child))
+    }
+}
+
+fn kill_a_leader_and_sell_on(
+    cli: &Cli,
+    demo: &Demo,
+    directory: &Path,
+) -> anyhow::Result<BroughtBack> {
     let status = await_health(cli, "ok")?;
     let nodes = status["nodes"].as_array().context("nodes")?;
     let busiest = nodes.iter().max_by_key(|node| node["leaders"].as_u64());
@@ -181,18 +208,11 @@ fn kill_a_leader_and_sell_on(cli: &Cli, demo: &Demo, directory: &Path) -> anyhow
         cli.run(0, &["sell", &citizens::number(citizen), "--qty", "2"])?;
     }
     let config = directory.join(format!("node-{node}/node.toml"));
-    let mut brought_back = Command::new(PROGRAM)
-        .args(["node", "--config"])
-        .arg(config)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let healed = await_health(cli, "ok").and_then(|_| cli.run(0, &["admin", "verify"]));
-    brought_back.kill()?;
-    brought_back.wait()?;
-    let verified = healed?;
+    let brought_back = BroughtBack::start("node", &config)?;
+    await_health(cli, "ok")?;
+    let verified = cli.run(0, &["admin", "verify"])?;
     ensure!(verified["health"] == "ok" && verified["totals"]["records_over_limit"] == 0);
-    Ok(())
+    Ok(brought_back)
 }
 
 fn stop_the_gateway_and_sell_on_paper(
@@ -204,17 +224,10 @@ fn stop_the_gateway_and_sell_on_paper(
     kill_process(demo.pid_of("gateway-1")?, Signal::KILL)?;
     let on_paper = cli.run(0, &["terminal", "sell", citizen, "--qty", "2"])?;
     ensure!(on_paper["paper"] == true, "{on_paper}");
-    let mut brought_back = Command::new(PROGRAM)
-        .args(["gateway", "--config"])
-        .arg(directory.join("gateway-1/gateway.toml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let handed_in = await_health(cli, "ok").and_then(|_| cli.run(0, &["terminal", "hand-in"]));
-    let reported = cli.run(0, &["admin", "report", "over-quota"]);
-    brought_back.kill()?;
-    brought_back.wait()?;
-    let (handed_in, reported) = (handed_in?, reported?);
+    let _gateway = BroughtBack::start("gateway", &directory.join("gateway-1/gateway.toml"))?;
+    await_health(cli, "ok")?;
+    let handed_in = cli.run(0, &["terminal", "hand-in"])?;
+    let reported = cli.run(0, &["admin", "report", "over-quota"])?;
     let slips = handed_in["slips"].as_array().context("slips")?;
     ensure!(
         slips.len() == 1 && slips[0]["outcome"] == "OVER_QUOTA_RECORDED",
@@ -317,7 +330,7 @@ fn the_tour_of_the_readme() -> anyhow::Result<()> {
     ];
     let load = cli.run(0, &load)?;
     ensure!(load["verify"]["agrees"] == true, "{load}");
-    kill_a_leader_and_sell_on(&cli, &demo, &directory)?;
+    let _node = kill_a_leader_and_sell_on(&cli, &demo, &directory)?;
     stop_the_gateway_and_sell_on_paper(&cli, &demo, &directory, &citizen)?;
     explain(&cli)?;
     demo.end()?;

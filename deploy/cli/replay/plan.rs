@@ -144,7 +144,9 @@ impl Counter {
         let mut acts = Vec::new();
         let mut buyers = 0;
         if Level::of(self.on_hand) < level {
-            buyers = (self.on_hand - highest(level)).div_ceil(UNITS_A_BUYER);
+            // What is odd stays: nobody sells two units of one.
+            let most = highest(level) + 1;
+            buyers = (self.on_hand - most).div_ceil(UNITS_A_BUYER);
             self.on_hand -= buyers * UNITS_A_BUYER;
         } else if Level::of(self.on_hand) > level {
             let (_, goods) = self.rise(level);

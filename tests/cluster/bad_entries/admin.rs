@@ -171,7 +171,7 @@ async fn reports(client: &mut AdminClient<Channel>) {
             first_date: first.to_owned(),
             last_date: last.to_owned(),
         };
-        let error = client.report_daily(ask).await.err().expect(field);
+        let error = client.report_daily(ask).await.expect_err(field);
         expect(&error, reason, Some(field), "");
     }
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
@@ -189,7 +189,7 @@ async fn reports(client: &mut AdminClient<Channel>) {
         ),
     ] {
         let ask = ReportOverQuotaRequest { from, to };
-        let error = client.report_over_quota(ask).await.err().expect(field);
+        let error = client.report_over_quota(ask).await.expect_err(field);
         expect(&error, InvalidField, Some(field), "");
     }
     for program in ["", "soap", "NO PROGRAM!"] {

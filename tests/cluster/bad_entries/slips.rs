@@ -121,7 +121,8 @@ fn wrong_ones(writer: &mut Writer<'_>) -> anyhow::Result<Vec<(Slip, SlipRejectio
     let number = citizens::number(CITIZEN);
     let other_key = writer.sealing.id().chars().rev().collect::<String>();
     let stolen = writer.write(&number, |_| {})?.sealed_citizen;
-    let spoils: [(Why, Box<dyn FnOnce(&mut Slip)>); 21] = [
+    type Spoil = Box<dyn FnOnce(&mut Slip)>;
+    let spoils: [(Why, Spoil); 21] = [
         (
             Why::TooOld,
             Box::new(move |slip| slip.sold_at = Some(at(now_ms - 35 * DAY_MS - MINUTE_MS))),

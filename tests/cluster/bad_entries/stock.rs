@@ -203,7 +203,7 @@ async fn without_a_session(raw: &Raw, cluster: &Cluster) {
     expect(&error.expect_err("no token"), SessionMissing, None, "");
     let list = ListSiteSalesRequest::default();
     let error = client.list_site_sales(Request::new(list)).await;
-    expect(&error.err().expect("no token"), SessionMissing, None, "");
+    expect(&error.expect_err("no token"), SessionMissing, None, "");
     let foreign = Raw {
         channel: raw.channel.clone(),
         token: raw.token.chars().rev().collect(),

@@ -1,7 +1,7 @@
 //! Synthetic Korean resident registration numbers: well formed, with a right check digit, of nobody.
 //!
-//! `YYMMDD-SXXXXXX`: the birthday without its century, S for sex, century and nationality, five digits,
-//! and the check digit.
+//! Six digits for the birthday without its century, a hyphen, one for sex, century and nationality, five
+//! more, and the check digit.
 
 use std::fmt;
 

@@ -123,6 +123,16 @@ pub enum AdminError {
     Malformed(MalformedAnswer),
 }
 
+impl WriteError {
+    /// Answered, but in a way that does not say what was done.
+    pub(crate) fn unreadable(request_id: RequestId, answer: MalformedAnswer) -> Self {
+        Self::OutcomeUnknown {
+            request_id,
+            cause: answer.to_string(),
+        }
+    }
+}
+
 /// How one call ended that brought no answer, over all its attempts.
 #[derive(Debug)]
 pub(crate) struct Failed {

@@ -94,12 +94,8 @@ impl Operator {
         let answer = answered
             .await
             .map_err(|failed| failed.into_write(request_id))?;
-        codec::corrected(request_id, answer.into_inner()).map_err(|malformed| {
-            WriteError::OutcomeUnknown {
-                request_id,
-                cause: malformed.to_string(),
-            }
-        })
+        codec::corrected(request_id, answer.into_inner())
+            .map_err(|malformed| WriteError::unreadable(request_id, malformed))
     }
 
     /// Paper sales that exceeded the ration, by time of sale; `to` is exclusive and both are optional.

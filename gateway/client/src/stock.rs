@@ -3,7 +3,7 @@
 //!
 //! As for sales: the caller keeps a change's `request_id` until it knows the outcome, and may send it again.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use futures_util::Stream;
 use jiff::civil::Date;
@@ -11,7 +11,7 @@ use quorate_proto::{
     ids::{ProductId, RequestId},
     v1::{self, stock_client::StockClient},
 };
-use tonic::{Response, Status, transport::Channel};
+use tonic::{Response, transport::Channel};
 
 use crate::{
     codec,
@@ -36,7 +36,7 @@ impl Terminal {
         quantity: u32,
         time_limit: Duration,
     ) -> Result<StockChanged, WriteError> {
-        self.change_stock(request_id, time_limit, |channel, session, left| {
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
             let message = v1::ReceiveStockRequest {
                 request_id: request_id.to_string(),
                 product: codec::product_to_wire(product),
@@ -44,8 +44,9 @@ impl Terminal {
             };
             let request = authorized(message, session, left);
             async move { StockClient::new(channel).receive_stock(request).await }
-        })
-        .await
+        };
+        self.write(request_id, time_limit, attempt, codec::stock_changed)
+            .await
     }
 
     /// Corrects the count.
@@ -58,7 +59,7 @@ impl Terminal {
         adjustment: &Adjustment,
         time_limit: Duration,
     ) -> Result<StockChanged, WriteError> {
-        self.change_stock(request_id, time_limit, |channel, session, left| {
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
             let message = v1::AdjustStockRequest {
                 request_id: request_id.to_string(),
                 product: codec::product_to_wire(adjustment.product),
@@ -68,8 +69,9 @@ impl Terminal {
             };
             let request = authorized(message, session, left);
             async move { StockClient::new(channel).adjust_stock(request).await }
-        })
-        .await
+        };
+        self.write(request_id, time_limit, attempt, codec::stock_changed)
+            .await
     }
 
     /// Says how many units the number tickets take that were handed out.
@@ -83,7 +85,7 @@ impl Terminal {
         held: u32,
         time_limit: Duration,
     ) -> Result<StockChanged, WriteError> {
-        self.change_stock(request_id, time_limit, |channel, session, left| {
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
             let message = v1::SetHeldRequest {
                 request_id: request_id.to_string(),
                 product: codec::product_to_wire(product),
@@ -91,8 +93,9 @@ impl Terminal {
             };
             let request = authorized(message, session, left);
             async move { StockClient::new(channel).set_held(request).await }
-        })
-        .await
+        };
+        self.write(request_id, time_limit, attempt, codec::stock_changed)
+            .await
     }
 
     /// Stops the site's sale: the public sees it at once.
@@ -105,15 +108,16 @@ impl Terminal {
         product: Option<ProductId>,
         time_limit: Duration,
     ) -> Result<StockChanged, WriteError> {
-        self.change_stock(request_id, time_limit, |channel, session, left| {
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
             let message = v1::StopSalesRequest {
                 request_id: request_id.to_string(),
                 product: codec::product_to_wire(product),
             };
             let request = authorized(message, session, left);
             async move { StockClient::new(channel).stop_sales(request).await }
-        })
-        .await
+        };
+        self.write(request_id, time_limit, attempt, codec::stock_changed)
+            .await
     }
 
     /// Sells again.
@@ -126,15 +130,16 @@ impl Terminal {
         product: Option<ProductId>,
         time_limit: Duration,
     ) -> Result<StockChanged, WriteError> {
-        self.change_stock(request_id, time_limit, |channel, session, left| {
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
             let message = v1::ResumeSalesRequest {
                 request_id: request_id.to_string(),
                 product: codec::product_to_wire(product),
             };
             let request = authorized(message, session, left);
             async move { StockClient::new(channel).resume_sales(request).await }
-        })
-        .await
+        };
+        self.write(request_id, time_limit, attempt, codec::stock_changed)
+            .await
     }
 
     /// Tells the public something, at most 200 bytes; an empty text takes it away.
@@ -147,22 +152,16 @@ impl Terminal {
         notice: &str,
         time_limit: Duration,
     ) -> Result<NoticeSet, WriteError> {
-        let mut maybe_done = false;
-        let answer = self
-            .call(time_limit, &mut maybe_done, |channel, session, left| {
-                let message = v1::SetNoticeRequest {
-                    request_id: request_id.to_string(),
-                    notice: notice.to_owned(),
-                };
-                let request = authorized(message, session, left);
-                async move { StockClient::new(channel).set_notice(request).await }
-            })
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
+            let message = v1::SetNoticeRequest {
+                request_id: request_id.to_string(),
+                notice: notice.to_owned(),
+            };
+            let request = authorized(message, session, left);
+            async move { StockClient::new(channel).set_notice(request).await }
+        };
+        self.write(request_id, time_limit, attempt, codec::notice_set)
             .await
-            .map_err(|error| error.into_write(request_id, maybe_done))?;
-        codec::notice_set(request_id, answer).map_err(|malformed| WriteError::OutcomeUnknown {
-            request_id,
-            cause: malformed.to_string(),
-        })
     }
 
     /// The site and its stock, as it is now.
@@ -207,26 +206,5 @@ impl Terminal {
             .map_err(CallError::into_read)?;
         let read = |page| codec::site_sales(page).map_err(ReadError::Malformed);
         Ok(pages::rows(opened, env, deadline, read, Failed::into_read))
-    }
-
-    async fn change_stock<F, Answer>(
-        &self,
-        request_id: RequestId,
-        time_limit: Duration,
-        attempt: F,
-    ) -> Result<StockChanged, WriteError>
-    where
-        F: FnMut(Channel, &Session, Duration) -> Answer + Send,
-        Answer: Future<Output = Result<Response<v1::StockResponse>, Status>> + Send,
-    {
-        let mut maybe_done = false;
-        let answer = self
-            .call(time_limit, &mut maybe_done, attempt)
-            .await
-            .map_err(|error| error.into_write(request_id, maybe_done))?;
-        codec::stock_changed(request_id, answer).map_err(|malformed| WriteError::OutcomeUnknown {
-            request_id,
-            cause: malformed.to_string(),
-        })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     codec,
     connection::Connection,
     deadline::Deadline,
-    error::{Failed, ReadError, SessionError, WriteError},
+    error::{Failed, MalformedAnswer, ReadError, SessionError, WriteError},
     model::{NationalId, Proxy, Recorded, Sale, Sales, Undo, Verdict, Voided},
     session::{Session, SessionKeeper, TerminalIdentity, timed},
 };
@@ -129,26 +129,20 @@ impl Terminal {
         sale: &Sale,
         time_limit: Duration,
     ) -> Result<Recorded, WriteError> {
-        let mut maybe_done = false;
-        let answer = self
-            .call(time_limit, &mut maybe_done, |channel, session, left| {
-                let message = v1::RecordRequest {
-                    request_id: request_id.to_string(),
-                    citizen: Some(sale.citizen.to_wire()),
-                    program: sale.program.to_string(),
-                    quantity: sale.quantity,
-                    product: codec::product_to_wire(sale.product),
-                    proxy: sale.proxy.as_ref().map(Proxy::to_wire),
-                };
-                let request = authorized(message, session, left);
-                async move { RationClient::new(channel).record(request).await }
-            })
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
+            let message = v1::RecordRequest {
+                request_id: request_id.to_string(),
+                citizen: Some(sale.citizen.to_wire()),
+                program: sale.program.to_string(),
+                quantity: sale.quantity,
+                product: codec::product_to_wire(sale.product),
+                proxy: sale.proxy.as_ref().map(Proxy::to_wire),
+            };
+            let request = authorized(message, session, left);
+            async move { RationClient::new(channel).record(request).await }
+        };
+        self.write(request_id, time_limit, attempt, codec::recorded)
             .await
-            .map_err(|error| error.into_write(request_id, maybe_done))?;
-        codec::recorded(request_id, answer).map_err(|malformed| WriteError::OutcomeUnknown {
-            request_id,
-            cause: malformed.to_string(),
-        })
     }
 
     /// Undoes a sale of this site on the day of that sale. The caller keeps `request_id`, which is the
@@ -162,24 +156,18 @@ impl Terminal {
         undo: &Undo,
         time_limit: Duration,
     ) -> Result<Voided, WriteError> {
-        let mut maybe_done = false;
-        let answer = self
-            .call(time_limit, &mut maybe_done, |channel, session, left| {
-                let message = v1::VoidRequest {
-                    request_id: request_id.to_string(),
-                    citizen: Some(undo.citizen.to_wire()),
-                    program: undo.program.to_string(),
-                    sale_request_id: undo.sale_request_id.to_string(),
-                };
-                let request = authorized(message, session, left);
-                async move { RationClient::new(channel).void(request).await }
-            })
+        let attempt = |channel: Channel, session: &Session, left: Duration| {
+            let message = v1::VoidRequest {
+                request_id: request_id.to_string(),
+                citizen: Some(undo.citizen.to_wire()),
+                program: undo.program.to_string(),
+                sale_request_id: undo.sale_request_id.to_string(),
+            };
+            let request = authorized(message, session, left);
+            async move { RationClient::new(channel).void(request).await }
+        };
+        self.write(request_id, time_limit, attempt, codec::voided)
             .await
-            .map_err(|error| error.into_write(request_id, maybe_done))?;
-        codec::voided(request_id, answer).map_err(|malformed| WriteError::OutcomeUnknown {
-            request_id,
-            cause: malformed.to_string(),
-        })
     }
 
     /// What a person bought inside the retention time.
@@ -204,6 +192,26 @@ impl Terminal {
             .await
             .map_err(CallError::into_read)?;
         codec::sales(answer).map_err(ReadError::Malformed)
+    }
+
+    /// One call that writes, and what it says. An answer that cannot be read leaves the outcome unknown.
+    pub(crate) async fn write<M, T, F, Answer>(
+        &self,
+        request_id: RequestId,
+        time_limit: Duration,
+        attempt: F,
+        read: fn(RequestId, M) -> Result<T, MalformedAnswer>,
+    ) -> Result<T, WriteError>
+    where
+        F: FnMut(Channel, &Session, Duration) -> Answer + Send,
+        Answer: Future<Output = Result<Response<M>, Status>> + Send,
+    {
+        let mut maybe_done = false;
+        let answer = self
+            .call(time_limit, &mut maybe_done, attempt)
+            .await
+            .map_err(|error| error.into_write(request_id, maybe_done))?;
+        read(request_id, answer).map_err(|malformed| WriteError::unreadable(request_id, malformed))
     }
 
     /// One call over a session. A session that a gateway no longer takes is replaced once. `maybe_done`
@@ -252,7 +260,7 @@ impl CallError {
         }
     }
 
-    pub(crate) fn into_write(self, request_id: RequestId, maybe_done: bool) -> WriteError {
+    fn into_write(self, request_id: RequestId, maybe_done: bool) -> WriteError {
         match self {
             Self::Session(error) if maybe_done => WriteError::OutcomeUnknown {
                 request_id,

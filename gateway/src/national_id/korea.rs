@@ -1,5 +1,5 @@
-//! The Korean resident registration number: `YYMMDD-SXXXXXX`, the hyphen optional. Every digit is a valid
-//! seventh digit, so there is no such fault.
+//! The Korean resident registration number: six digits for the birthday, a hyphen that may be left out, and
+//! seven more. Every digit is a valid seventh digit, so there is no such fault.
 
 use jiff::civil::Date;
 use zeroize::Zeroizing;

@@ -6,15 +6,16 @@ mod common;
 use std::num::NonZeroU32;
 
 use common::{
-    CLAIMS, DAY_MS, MONDAY_MS, NINE_MS, Shard, citizen, draft, mask, request, rule, sale, site,
-    void,
+    CLAIMS, DAY_MS, MONDAY_MS, NINE_MS, Shard, citizen, draft, mask, play_random, request, rule,
+    sale, site, void,
 };
+use proptest::collection::vec;
 use quorate_core::{
     codec, keys,
     ledger::{
         Answer, CommandBody, Correction, DailyQuery, DenialReason, OutboxKind, Outcome, Product,
         Program, ProgramDraft, Query, RecordSlip, RuleState, SaleKind, ShadowQuery, SlipOutcome,
-        SlipRejection, SlipResult, VoidBy, VoidRefusal, VoidSale,
+        SlipRejection, SlipResult, VoidBy, VoidRefusal, VoidSale, WindowKind,
     },
     limits,
 };
@@ -128,6 +129,72 @@ fn a_slip_is_judged_by_the_rule_and_window_of_its_sale() {
     assert_eq!((closed.result, closed.over_by), (SlipResult::Accepted, 0));
     assert_eq!(closed.irregularity, Some(DenialReason::ProgramClosed));
     assert_eq!(shard.list(7)[2].rule, None);
+}
+
+#[test]
+fn a_late_slip_that_overfills_a_later_window_is_flagged() {
+    let mut seven_days = rule("two", MONDAY_MS, 2, 2);
+    seven_days.window = WindowKind::RollingDays(7);
+    let mut shard = Shard::with_rules(&[seven_days]);
+    shard.now_ms = NINE_MS + 4 * DAY_MS;
+    shard.sell(1, 7, 2);
+    // On its own day nothing else was bought, but four days later two more were granted.
+    let over = hand_in(&mut shard, slip(2, 7, 1, NINE_MS));
+    assert_eq!(
+        (over.result, over.over_by),
+        (SlipResult::OverQuotaRecorded, 1)
+    );
+    shard.now_ms = NINE_MS + 9 * DAY_MS;
+    let apart = hand_in(&mut shard, slip(3, 7, 2, NINE_MS - 8 * DAY_MS));
+    assert_eq!(
+        (apart.result, apart.irregularity),
+        (SlipResult::Accepted, Some(DenialReason::ProgramClosed)),
+        "before the first rule"
+    );
+}
+
+/// In whatever order slips come, what exceeds the ration of any seven days is flagged.
+#[test]
+fn flags_cover_every_excess() {
+    const LIMIT: u32 = 2;
+    let paper = || (0..20i64, 1..=LIMIT);
+    let papers = || vec(paper(), 0..6);
+    let cases = (papers(), vec(0..3i64, 0..6), papers());
+    play_random([(1, 300), (2, 300)], &cases, |(first, pauses, second)| {
+        let mut seven_days = rule("two", MONDAY_MS, LIMIT, LIMIT);
+        seven_days.window = WindowKind::RollingDays(7);
+        let mut shard = Shard::with_rules(&[seven_days]);
+        shard.now_ms = NINE_MS + 20 * DAY_MS;
+        let mut ids = 1..;
+        for (day, quantity) in first {
+            let id = ids.next().unwrap();
+            hand_in(&mut shard, slip(id, 7, *quantity, NINE_MS + day * DAY_MS));
+        }
+        for days in pauses {
+            shard.now_ms += days * DAY_MS;
+            shard.one(sale(ids.next().unwrap(), 7, 1, 1));
+        }
+        for (day, quantity) in second {
+            let id = ids.next().unwrap();
+            hand_in(&mut shard, slip(id, 7, *quantity, NINE_MS + day * DAY_MS));
+        }
+        let sales = shard.list(7);
+        for last in &sales {
+            let (mut units, mut flagged) = (0, 0);
+            for sale in &sales {
+                let days_before = (last.sold_at_ms - sale.sold_at_ms).div_euclid(DAY_MS);
+                if (0..7).contains(&days_before) {
+                    units += sale.quantity;
+                    flagged += sale.over_by;
+                }
+            }
+            assert!(
+                units.saturating_sub(flagged) <= LIMIT,
+                "{units} units, {flagged} flagged, in the seven days to {}",
+                last.sold_at_ms
+            );
+        }
+    });
 }
 
 #[test]

@@ -126,6 +126,32 @@ pub(super) fn remaining(
     Ok(standing.map_or(0, |standing| standing.remaining))
 }
 
+/// Units by which a sale that is told late exceeds the ration: that of its own window, or that of a later sale
+/// whose window holds it too. `bought` is without it. Outside every window there is no ration to exceed.
+pub(super) fn over_by(
+    program: &Program,
+    calendar: &mut Calendar,
+    claims: Claims,
+    bought: &[Bought],
+    late: Bought,
+) -> Result<u32, CoreError> {
+    let later = bought.iter().map(|sale| sale.sold_at_ms);
+    let later = later.filter(|at_ms| *at_ms > late.sold_at_ms);
+    let mut over_by = 0;
+    for at_ms in std::iter::once(late.sold_at_ms).chain(later) {
+        let standing = match program.rule_at(at_ms) {
+            Some(rule) => stand(rule, calendar, claims, bought, at_ms)?,
+            None => None,
+        };
+        if let Some(standing) = standing
+            && standing.window.contains(late.sold_at_ms)
+        {
+            over_by = over_by.max(late.quantity.saturating_sub(standing.remaining));
+        }
+    }
+    Ok(over_by)
+}
+
 /// How a person stands under a rule.
 struct Standing {
     window: Window,

@@ -12,7 +12,7 @@ use super::{
     calendar::Calendar,
     claims::{Claims, Proxy},
     command::{RecordSlip, SaleSite},
-    judge::{self, Asked},
+    judge::{self, Asked, Bought},
     outcome::{DenialReason, Outcome, SlipOutcome, SlipRejection, SlipResult},
     program::Program,
     record::{Sale, SaleKind},
@@ -104,11 +104,11 @@ fn sale_of(
     };
     let bought = account.bought();
     let judged = judge::judge(program, calendar, &asked, &bought, command.sold_at_ms)?;
-    // Outside every window there is no ration to exceed.
-    let over_by = match judged.window {
-        Some(_) => quantity.saturating_sub(judged.remaining),
-        None => 0,
+    let late = Bought {
+        sold_at_ms: command.sold_at_ms,
+        quantity,
     };
+    let over_by = judge::over_by(program, calendar, command.claims, &bought, late)?;
     let of_quota = |reason: &DenialReason| {
         matches!(
             reason,

@@ -1,6 +1,6 @@
 //! The ledger: what a data shard decides, remembers and answers.
 //!
-//! [`apply_batch()`] decides committed commands; [`answer()`] reads. Both see a citizen's record through the
+//! [`apply_batch()`] decides committed commands; [`Answerer`] reads. Both see a citizen's record through the
 //! same assessment, so a check never says other than a sale at the same instant would.
 //!
 //! Invariants: a granted sale never makes the live sales of its window exceed the rule in force; a request
@@ -35,7 +35,7 @@ mod stock;
 mod tallies;
 mod void;
 
-pub use answer::answer;
+pub use answer::Answerer;
 pub use batch::apply_batch;
 pub use calendar::Window;
 pub use claims::{Claims, Proxy};

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use quorate_core::ledger::{self, Answer};
+use quorate_core::ledger::{Answer, Answerer};
 use quorate_core::{CoreError, codec};
 use quorate_link::env::Env;
 use quorate_proto::internal::{QueryReply, refusal, shard_reply};
@@ -49,12 +49,17 @@ fn answer_all(group: &Group, questions: Vec<Question>, env: &Env, failure: &Fail
     let shard = group.shard();
     group.state().read(|view, point| {
         let (term, log_index) = point.map_or((0, 0), |id| (id.leader_id.term, id.index));
+        let mut answerer = Answerer::new(view, shard);
         for question in questions {
             if question.deadline <= now {
                 question.reply.refuse(refusal::Kind::DeadlinePassed, None);
                 continue;
             }
-            match ledger::answer(view, shard, &question.query, now_ms) {
+            let answer = match &mut answerer {
+                Ok(answerer) => answerer.answer(&question.query, now_ms),
+                Err(error) => Err(error.clone()),
+            };
+            match answer {
                 Ok(answer) => question
                     .reply
                     .answer(shard_reply::Body::Query(reply_of(answer, term, log_index))),

@@ -1,5 +1,7 @@
 //! Answers questions. Nothing is written.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use quorate_proto::ids::{CitizenKey, ProgramId, ShardId, SiteCode, SiteKey};
 
 use super::{
@@ -18,39 +20,105 @@ use super::{
 };
 use crate::{error::CoreError, keys, view::View};
 
-/// Answers a question at `now_ms`, Unix milliseconds, or at the shard's clock if that is later.
-///
-/// # Errors
-/// The state cannot be read, is damaged, or the time is beyond the calendar.
-pub fn answer(
-    view: &dyn View,
+/// Answers questions at one point of a shard's state: what they have in common is read once.
+pub struct Answerer<'v> {
+    view: &'v dyn View,
     shard: ShardId,
-    query: &Query,
-    now_ms: i64,
-) -> Result<Answer, CoreError> {
-    let facts = state::facts(view, shard)?;
-    let now_ms = now_ms.max(facts.clock_ms);
-    let answer = match query {
-        Query::Check(query) => check(view, shard, &facts, query, now_ms)?.map(Answer::Check),
-        Query::List(query) => {
-            let opened = open(view, shard, &facts, &query.citizen, &query.program, now_ms)?;
-            opened.map(|(account, _)| Answer::List(newest_first(&account)))
-        }
-        Query::Device(query) => device(view, &facts, query)?.map(Answer::Device),
-        Query::Daily(query) => Ok(Answer::Daily(report::daily(view, shard, query)?)),
-        Query::Shadow(query) => Ok(Answer::Shadow(report::shadows(
+    facts: ShardFacts,
+    /// Those that were asked for; `None`: unknown here.
+    programs: BTreeMap<ProgramId, Option<KnownProgram>>,
+}
+
+impl<'v> Answerer<'v> {
+    /// Looks at a shard.
+    ///
+    /// # Errors
+    /// The state cannot be read, or is damaged.
+    pub fn new(view: &'v dyn View, shard: ShardId) -> Result<Self, CoreError> {
+        Ok(Self {
             view,
             shard,
-            &query.program,
-        )?)),
-        Query::Stock(query) => stock(view, &facts, query, now_ms)?,
-        Query::SiteSales(query) => match check_site(&facts, &query.site_code) {
-            Ok(_) => Ok(Answer::SiteSales(lists::site_sales(view, query)?)),
-            Err(error) => Err(error),
-        },
-        Query::OverQuota(query) => Ok(Answer::OverQuota(lists::over_quota(view, &facts, query)?)),
-    };
-    Ok(answer.unwrap_or_else(Answer::Error))
+            facts: state::facts(view, shard)?,
+            programs: BTreeMap::new(),
+        })
+    }
+
+    /// Answers a question at `now_ms`, Unix milliseconds, or at the shard's clock if that is later.
+    ///
+    /// # Errors
+    /// The state cannot be read, is damaged, or the time is beyond the calendar.
+    pub fn answer(&mut self, query: &Query, now_ms: i64) -> Result<Answer, CoreError> {
+        let (view, shard) = (self.view, self.shard);
+        let now_ms = now_ms.max(self.facts.clock_ms);
+        let answer = match query {
+            Query::Check(query) => self.check(query, now_ms)?.map(Answer::Check),
+            Query::List(query) => {
+                let opened = self.open(&query.citizen, &query.program, now_ms)?;
+                opened.map(|(account, _)| Answer::List(newest_first(&account)))
+            }
+            Query::Device(query) => device(view, &self.facts, query)?.map(Answer::Device),
+            Query::Daily(query) => Ok(Answer::Daily(report::daily(view, shard, query)?)),
+            Query::Shadow(query) => {
+                let counts = report::shadows(view, shard, &query.program)?;
+                Ok(Answer::Shadow(counts))
+            }
+            Query::Stock(query) => stock(view, &self.facts, query, now_ms)?,
+            Query::SiteSales(query) => match check_site(&self.facts, &query.site_code) {
+                Ok(_) => Ok(Answer::SiteSales(lists::site_sales(view, query)?)),
+                Err(error) => Err(error),
+            },
+            Query::OverQuota(query) => {
+                let rows = lists::over_quota(view, &self.facts, query)?;
+                Ok(Answer::OverQuota(rows))
+            }
+        };
+        Ok(answer.unwrap_or_else(Answer::Error))
+    }
+
+    fn check(
+        &mut self,
+        query: &CheckQuery,
+        now_ms: i64,
+    ) -> Result<Result<Verdict, CommandError>, CoreError> {
+        let (account, known) = match self.open(&query.citizen, &query.program, now_ms)? {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let KnownProgram { program, calendar } = known;
+        if let Err(error) = listed_product(program, query.product) {
+            return Ok(Err(error));
+        }
+        let asked = Asked {
+            claims: query.claims,
+            site_type: query.site.site_type,
+            site_suspended: query.site_suspended,
+            proxy: query.proxy,
+            quantity: query.quantity.get(),
+        };
+        let decided = decide(&account, &account.bought(), program, calendar, &asked)?;
+        Ok(decided.map(|decision| verdict(&account, &decision)))
+    }
+
+    /// The record and the program, if both are this shard's.
+    fn open(
+        &mut self,
+        citizen: &CitizenKey,
+        id: &ProgramId,
+        now_ms: i64,
+    ) -> Result<Result<(Account, &mut KnownProgram), CommandError>, CoreError> {
+        if let Err(error) = check_owner(&self.facts, citizen.position()) {
+            return Ok(Err(error));
+        }
+        let known = match self.programs.entry(*id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(state::load_program(self.view, self.shard, id)?),
+        };
+        let Some(known) = known else {
+            return Ok(Err(unknown_program(id)));
+        };
+        let account = state::load_account(self.view, &keys::citizen(citizen, id), now_ms)?;
+        Ok(Ok((account, known)))
+    }
 }
 
 fn stock(
@@ -74,33 +142,6 @@ fn check_site(facts: &ShardFacts, code: &SiteCode) -> Result<SiteKey, CommandErr
     check_owner(facts, site.position()).map(|()| site)
 }
 
-fn check(
-    view: &dyn View,
-    shard: ShardId,
-    facts: &ShardFacts,
-    query: &CheckQuery,
-    now_ms: i64,
-) -> Result<Result<Verdict, CommandError>, CoreError> {
-    let opened = open(view, shard, facts, &query.citizen, &query.program, now_ms)?;
-    let (account, mut known) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Err(error)),
-    };
-    let KnownProgram { program, calendar } = &mut known;
-    if let Err(error) = listed_product(program, query.product) {
-        return Ok(Err(error));
-    }
-    let asked = Asked {
-        claims: query.claims,
-        site_type: query.site.site_type,
-        site_suspended: query.site_suspended,
-        proxy: query.proxy,
-        quantity: query.quantity.get(),
-    };
-    let decided = decide(&account, &account.bought(), program, calendar, &asked)?;
-    Ok(decided.map(|decision| verdict(&account, &decision)))
-}
-
 /// What a check says: nothing was taken off.
 fn verdict(account: &Account, decision: &Decision<'_>) -> Verdict {
     Verdict {
@@ -115,25 +156,6 @@ fn verdict(account: &Account, decision: &Decision<'_>) -> Verdict {
             history::purchases_now(&account.record, window)
         }),
     }
-}
-
-/// The record and the program, if both are this shard's.
-fn open(
-    view: &dyn View,
-    shard: ShardId,
-    facts: &ShardFacts,
-    citizen: &CitizenKey,
-    program: &ProgramId,
-    now_ms: i64,
-) -> Result<Result<(Account, KnownProgram), CommandError>, CoreError> {
-    if let Err(error) = check_owner(facts, citizen.position()) {
-        return Ok(Err(error));
-    }
-    let Some(known) = state::load_program(view, shard, program)? else {
-        return Ok(Err(unknown_program(program)));
-    };
-    let account = state::load_account(view, &keys::citizen(citizen, program), now_ms)?;
-    Ok(Ok((account, known)))
 }
 
 fn newest_first(account: &Account) -> Vec<Sale> {

@@ -13,7 +13,7 @@ use quorate_core::{
     checkpoint::{self, ShardSummary},
     codec,
     ledger::{
-        self, AdoptRange, Answer, Batch, CheckQuery, Claims, Command, CommandBody,
+        self, AdoptRange, Answer, Answerer, Batch, CheckQuery, Claims, Command, CommandBody,
         CommandErrorKind, ListQuery, Outcome, Program, ProgramDraft, Query, RecordOutcome,
         RecordSale, Region, Rule, RuleState, Sale, SaleSite, ShardFacts, SiteProfile, Verdict,
         VoidBy, VoidOutcome, VoidSale, WindowKind,
@@ -208,7 +208,8 @@ impl Shard {
     }
 
     pub(crate) fn answer(&self, query: &Query) -> Answer {
-        ledger::answer(&self.rows, SHARD, query, self.now_ms).unwrap()
+        let mut answerer = Answerer::new(&self.rows, SHARD).unwrap();
+        answerer.answer(query, self.now_ms).unwrap()
     }
 
     pub(crate) fn check(&self, who: u64, quantity: u32) -> Verdict {

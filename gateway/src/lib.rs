@@ -54,16 +54,20 @@ pub struct GatewayConfig {
     pub cluster_id: String,
     /// Its name in its own certificate and in the log.
     pub name: String,
-    /// Whom it serves.
-    pub role: GatewayRole,
-    /// Where terminals and operators connect. Not opened in the role `public`.
-    pub listen: SocketAddr,
-    /// The public API. Not opened in the role `terminals`; needed in the role `public`.
+    /// What it serves to terminals and operators; without it no door is opened to them, and no secret held.
+    pub terminals: Option<TerminalsConfig>,
+    /// The public API; without it none is served.
     pub public: Option<PublicConfig>,
     /// Addresses (`host:port`) of nodes to ask for the cluster's view; one that answers is enough.
     pub seeds: Vec<String>,
     /// Its certificate (role `gateway`) and the cluster's authority.
     pub tls: TlsMaterial,
+}
+
+/// What a gateway needs to serve terminals and operators.
+pub struct TerminalsConfig {
+    /// Where they connect.
+    pub listen: SocketAddr,
     /// The secret under which national IDs become keys. Equal in all gateways of a cluster, for ever:
     /// with another pepper every citizen is a stranger.
     pub pepper: Zeroizing<[u8; 32]>,
@@ -74,18 +78,6 @@ pub struct GatewayConfig {
     pub sealing_keys: Vec<Zeroizing<[u8; 32]>>,
     /// How long a session lasts: one minute to seven days.
     pub session_lifetime: Duration,
-}
-
-/// Whom a gateway serves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GatewayRole {
-    /// Terminals and operators, and the public where it is configured.
-    #[default]
-    All,
-    /// Terminals and operators.
-    Terminals,
-    /// The public.
-    Public,
 }
 
 /// Where a gateway accepts connections.
@@ -103,8 +95,10 @@ impl fmt::Debug for GatewayConfig {
         f.debug_struct("GatewayConfig")
             .field("cluster_id", &self.cluster_id)
             .field("name", &self.name)
-            .field("role", &self.role)
-            .field("listen", &self.listen)
+            .field(
+                "terminals",
+                &self.terminals.as_ref().map(|terminals| terminals.listen),
+            )
             .field("public", &self.public)
             .field("seeds", &self.seeds)
             .finish_non_exhaustive()
@@ -153,28 +147,15 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), GatewayError> {
     check(&config)?;
-    let serves_terminals = config.role != GatewayRole::Public;
-    let public = config
-        .public
-        .filter(|_| config.role != GatewayRole::Terminals);
+    let public = config.public;
     let limits = ServerLimits {
         connections_max: limits::CONNECTIONS_MAX,
         ..ServerLimits::default()
     };
     let server = TlsServer::new(&config.tls, ClientAuth::Optional, &env)?.with_limits(limits);
     let client = TlsClient::new(&config.tls, &env)?;
-    let tokens =
-        Tokens::new(&config.token_key, &config.cluster_id).ok_or(GatewayError::Config {
-            field: "token_key",
-            law: "must be 32 bytes",
-        })?;
-
-    let sealing = SealingKeys::new(&config.sealing_keys).ok_or(GatewayError::Config {
-        field: "sealing_keys",
-        law: "must hold at least one key and none twice",
-    })?;
-
-    let (terminal_listener, terminals) = listen(serves_terminals.then_some(config.listen)).await?;
+    let (terminal_listener, terminals) =
+        listen(config.terminals.as_ref().map(|terminals| terminals.listen)).await?;
     let (public_listener, public_address) =
         listen(public.as_ref().map(|public| public.listen)).await?;
 
@@ -188,20 +169,15 @@ pub async fn run(
         env: env.clone(),
     });
     let keep_nodes = env.spawn("nodes", nodes.clone().run(config.seeds));
-    let border = Border::new(BorderConfig {
-        dispatcher: Dispatcher {
-            directory: directory.clone(),
-            nodes: nodes.clone(),
-            env: env.clone(),
-        },
-        snapshot: snapshot.clone(),
-        hasher: CitizenHasher::new(&config.pepper),
-        challenger: Challenger::new(&config.token_key, &config.cluster_id),
-        tokens,
-        sealing,
-        session_lifetime: config.session_lifetime,
-        cluster_id: config.cluster_id,
-    });
+    let dispatcher = Dispatcher {
+        directory: directory.clone(),
+        nodes: nodes.clone(),
+        env: env.clone(),
+    };
+    let border = config
+        .terminals
+        .map(|terminals| border(terminals, config.cluster_id, dispatcher, snapshot.clone()));
+    let border = border.transpose()?;
 
     let listening = Listening {
         terminals,
@@ -212,7 +188,7 @@ pub async fn run(
     let _ = ready.send(listening);
     let shutdown = shutdown.shared();
     let serve_terminals = async {
-        let Some(listener) = terminal_listener else {
+        let Some((border, listener)) = border.zip(terminal_listener) else {
             return Ok(());
         };
         let served = service::serve(Arc::new(border), server, listener, shutdown.clone()).await;
@@ -229,6 +205,33 @@ pub async fn run(
     keep_nodes.abort();
     nodes.close();
     served.map(|((), ())| ())
+}
+
+/// What terminals and operators meet.
+fn border(
+    config: TerminalsConfig,
+    cluster_id: String,
+    dispatcher: Dispatcher,
+    snapshot: Arc<Snapshot>,
+) -> Result<Border, GatewayError> {
+    let tokens = Tokens::new(&config.token_key, &cluster_id).ok_or(GatewayError::Config {
+        field: "token_key",
+        law: "must be 32 bytes",
+    })?;
+    let sealing = SealingKeys::new(&config.sealing_keys).ok_or(GatewayError::Config {
+        field: "sealing_keys",
+        law: "must hold at least one key and none twice",
+    })?;
+    Ok(Border::new(BorderConfig {
+        dispatcher,
+        snapshot,
+        hasher: CitizenHasher::new(&config.pepper),
+        challenger: Challenger::new(&config.token_key, &cluster_id),
+        tokens,
+        sealing,
+        session_lifetime: config.session_lifetime,
+        cluster_id,
+    }))
 }
 
 /// Binds an address, if there is one to bind.
@@ -265,9 +268,9 @@ fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
         "must name at least one node",
     )?;
     law(
-        config.role != GatewayRole::Public || config.public.is_some(),
+        config.terminals.is_some() || config.public.is_some(),
         "public",
-        "must say where to listen when the role is `public`",
+        "must say where to listen when terminals are not served",
     )?;
     let connections = config.public.as_ref().map(|public| public.connections_max);
     law(
@@ -275,9 +278,10 @@ fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
         "public.connections_max",
         "must be 1 to 65536",
     )?;
+    let terminals = config.terminals.as_ref();
     let lifetimes = limits::SESSION_LIFETIME_MIN..=limits::SESSION_LIFETIME_MAX;
     law(
-        lifetimes.contains(&config.session_lifetime),
+        terminals.is_none_or(|terminals| lifetimes.contains(&terminals.session_lifetime)),
         "session_lifetime",
         "must be one minute to seven days",
     )

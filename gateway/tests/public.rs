@@ -228,8 +228,8 @@ async fn browsers_of_every_origin_may_ask() {
 
 #[tokio::test]
 async fn a_gateway_for_the_public_alone_opens_no_door_to_terminals() {
-    let listening = support::listening_of(quorate_gateway::GatewayRole::Public).await;
+    let listening = support::listening_of(|config| config.terminals = None).await;
     assert!(listening.terminals.is_none() && listening.public.is_some());
-    let listening = support::listening_of(quorate_gateway::GatewayRole::Terminals).await;
+    let listening = support::listening_of(|config| config.public = None).await;
     assert!(listening.terminals.is_some() && listening.public.is_none());
 }

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use quorate_gateway::{GatewayConfig, GatewayRole};
+use quorate_gateway::GatewayConfig;
 use quorate_link::{Env, certs::CertificateAuthority};
 use quorate_proto::internal::{SiteFrame, SiteState};
 use serde::Serialize;
@@ -95,7 +95,7 @@ async fn measure(path: &Path) -> Report {
         vec![(0, 1, 1), (1, 1, 1)],
     );
     let config = GatewayConfig {
-        role: GatewayRole::Public,
+        terminals: None,
         ..gateway_config(&authority, vec![node.address.clone()])
     };
     let (ready, listening) = oneshot::channel();

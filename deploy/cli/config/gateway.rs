@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use quorate_gateway::{GatewayConfig, GatewayRole, PublicConfig};
+use quorate_gateway::{GatewayConfig, PublicConfig, TerminalsConfig};
 use quorate_proto::ids::ProductId;
 use serde::{Deserialize, Serialize};
 
@@ -21,15 +21,18 @@ pub(crate) struct GatewayFile {
     /// Whom it serves.
     #[serde(default)]
     pub(crate) role: RoleName,
-    /// Where terminals and operators connect; not opened in the role `public`.
-    pub(crate) listen: SocketAddr,
+    /// Where terminals and operators connect; not needed in the role `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listen: Option<SocketAddr>,
     /// `host:port` of some nodes; the others are learnt from them.
     pub(crate) seeds: Vec<String>,
     /// How long a terminal's login lasts.
     #[serde(default = "twelve_hours")]
     pub(crate) session_lifetime_seconds: u64,
     pub(crate) tls: TlsFiles,
-    pub(crate) secrets: SecretFiles,
+    /// Not needed, and not read, in the role `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secrets: Option<SecretFiles>,
     /// The public API; without it none is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) public: Option<PublicFile>,
@@ -46,16 +49,6 @@ pub(crate) enum RoleName {
     Terminals,
     /// The public
     Public,
-}
-
-impl From<RoleName> for GatewayRole {
-    fn from(role: RoleName) -> GatewayRole {
-        match role {
-            RoleName::All => GatewayRole::All,
-            RoleName::Terminals => GatewayRole::Terminals,
-            RoleName::Public => GatewayRole::Public,
-        }
-    }
 }
 
 /// The public API of a gateway.
@@ -96,25 +89,38 @@ impl Loaded<GatewayFile> {
     /// The gateway itself judges the values. `role` overrides the file's.
     pub(crate) fn to_config(&self, role: Option<RoleName>) -> Result<GatewayConfig, ConfigError> {
         let file = &self.value;
-        let older = file.secrets.older_sealing_keys.iter();
-        let sealing_keys = std::iter::once(&file.secrets.sealing_key)
-            .chain(older)
-            .map(|path| keys::read_key(&self.resolve(path)));
-        let public = file.public.as_ref().map(|public| self.public(public));
+        let role = role.unwrap_or(file.role);
+        let terminals = (role != RoleName::Public).then(|| self.terminals());
+        let public = file.public.as_ref().filter(|_| role != RoleName::Terminals);
+        let public = public.map(|public| self.public(public));
         Ok(GatewayConfig {
             cluster_id: file.cluster_id.clone(),
             name: file.name.clone(),
-            role: role.unwrap_or(file.role).into(),
-            listen: file.listen,
+            terminals: terminals.transpose()?,
             public: public.transpose()?,
             seeds: file.seeds.clone(),
             tls: file.tls.read(self)?,
-            pepper: keys::read_key(&self.resolve(&file.secrets.pepper))?,
-            token_key: keys::read_key(&self.resolve(&file.secrets.token_key))?,
+        })
+    }
+
+    fn terminals(&self) -> Result<TerminalsConfig, ConfigError> {
+        let file = &self.value;
+        let missing =
+            |field| self.invalid(format!("{field} is missing: terminals are served here"));
+        let secrets = file.secrets.as_ref().ok_or_else(|| missing("[secrets]"))?;
+        let older = secrets.older_sealing_keys.iter();
+        let sealing_keys = std::iter::once(&secrets.sealing_key)
+            .chain(older)
+            .map(|path| keys::read_key(&self.resolve(path)));
+        Ok(TerminalsConfig {
+            listen: file.listen.ok_or_else(|| missing("listen"))?,
+            pepper: keys::read_key(&self.resolve(&secrets.pepper))?,
+            token_key: keys::read_key(&self.resolve(&secrets.token_key))?,
             sealing_keys: sealing_keys.collect::<Result<_, _>>()?,
             session_lifetime: Duration::from_secs(file.session_lifetime_seconds),
         })
     }
+
     fn public(&self, file: &PublicFile) -> Result<PublicConfig, ConfigError> {
         let mut config = PublicConfig::new(file.listen);
         let product = file.product.as_deref().map(ProductId::parse);

@@ -153,19 +153,19 @@ fn gateway(layout: &Layout, number: u16, authority: &CertificateAuthority) -> Re
         cluster_id: CLUSTER_ID.to_owned(),
         name,
         role: RoleName::default(),
-        listen: loopback(layout.gateway_port(number)),
+        listen: Some(loopback(layout.gateway_port(number))),
         seeds: layout
             .node_ids()
             .map(|id| layout.node_address(id))
             .collect(),
         session_lifetime_seconds: 12 * 3600,
         tls,
-        secrets: SecretFiles {
+        secrets: Some(SecretFiles {
             pepper: "../secrets/pepper".into(),
             token_key: "../secrets/token-key".into(),
             sealing_key: "../secrets/sealing-key".into(),
             older_sealing_keys: Vec::new(),
-        },
+        }),
         public: Some(PublicFile {
             listen: loopback(layout.public_port(number)),
             product: None,

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
-use quorate_gateway::{GatewayConfig, GatewayRole, Listening, PublicConfig};
+use quorate_gateway::{GatewayConfig, Listening, PublicConfig, TerminalsConfig};
 use quorate_link::{
     ChannelOptions, Env, Role, TlsClient,
     certs::{CertificateAuthority, GATEWAY_SERVER_NAME},
@@ -191,12 +191,12 @@ impl World {
     }
 }
 
-/// Where a gateway of that role listens. It is stopped again.
-pub async fn listening_of(role: GatewayRole) -> Listening {
+/// Where a gateway listens whose configuration was changed so. It is stopped again.
+pub async fn listening_of(change: impl FnOnce(&mut GatewayConfig)) -> Listening {
     let authority = CertificateAuthority::new(CLUSTER).unwrap();
     let (ready, listening) = oneshot::channel();
     let mut config = gateway_config(&authority, vec!["127.0.0.1:1".to_owned()]);
-    config.role = role;
+    change(&mut config);
     let stop = oneshot::channel::<()>();
     let run = quorate_gateway::run(config, Env::system(), ready, async {
         let _ = stop.1.await;
@@ -270,15 +270,16 @@ pub fn gateway_config(authority: &CertificateAuthority, seeds: Vec<String>) -> G
     GatewayConfig {
         cluster_id: CLUSTER.into(),
         name: "one".into(),
-        role: GatewayRole::All,
-        listen: "127.0.0.1:0".parse().unwrap(),
+        terminals: Some(TerminalsConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            pepper: [3; 32].into(),
+            token_key: [4; 32].into(),
+            sealing_keys: vec![[6; 32].into(), [7; 32].into()],
+            session_lifetime: Duration::from_secs(3600),
+        }),
         public: Some(PublicConfig::new("127.0.0.1:0".parse().unwrap())),
         seeds,
         tls: authority.material(&issued),
-        pepper: [3; 32].into(),
-        token_key: [4; 32].into(),
-        sealing_keys: vec![[6; 32].into(), [7; 32].into()],
-        session_lifetime: Duration::from_secs(3600),
     }
 }
 

@@ -129,10 +129,10 @@ pub(crate) const SYSTEM_PROPOSAL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(120);
 
 /// A follower trusts a silent leader for `ELECTION_MAX`, then waits for a time drawn from this range before
-/// it stands for election: 1.35 to 1.8 s in all, ten heartbeats at least. Short enough for every shard to
-/// grant again within 3 s, long enough that a busy two-core machine starts no election by itself.
-pub(crate) const ELECTION_MIN: Duration = Duration::from_millis(450);
-pub(crate) const ELECTION_MAX: Duration = Duration::from_millis(900);
+/// it stands for election: 1.05 to 1.3 s in all, eight heartbeats at least. Short enough for every shard to
+/// grant again within 2 s, long enough that a busy two-core machine starts no election by itself.
+pub(crate) const ELECTION_MIN: Duration = Duration::from_millis(400);
+pub(crate) const ELECTION_MAX: Duration = Duration::from_millis(650);
 
 /// Times kept of rows of one outbox that are not acknowledged, by which their age is told. Beyond it every
 /// two become one: an outbox that is stuck for days costs no more.

@@ -105,12 +105,9 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
     }
     looking.abort();
     let output = load.wait_with_output()?;
-    ensure!(
-        output.status.success(),
-        "the morning ended with {}",
-        output.status
-    );
-    let report: Value = serde_json::from_slice(&output.stdout).context("the morning's report")?;
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("the morning ended with {}", output.status))?;
+    agrees_but_for(seen.len(), &report["verify"])?;
 
     let looks = std::mem::take(&mut *looks.lock().unwrap_or_else(PoisonError::into_inner));
     let (first, last) = looks
@@ -137,6 +134,20 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
         outbox_lag_p50_ms: rank(&outbox, 0.5),
         outbox_lag_p99_ms: rank(&outbox, 0.99),
     })
+}
+
+/// The cluster counted what the morning was told, and at most the units that the probe bought meanwhile.
+fn agrees_but_for(probes: usize, verify: &Value) -> anyhow::Result<()> {
+    let (own, cluster) = (&verify["own"], &verify["cluster"]);
+    let more = |name: &str| Some(cluster[name].as_u64()?.checked_sub(own[name].as_u64()?)?);
+    let grants = more("grants");
+    ensure!(
+        own["denials"] == cluster["denials"]
+            && grants == more("units")
+            && grants.is_some_and(|grants| grants <= probes as u64),
+        "the morning and the cluster differ by more than the probe's {probes} sales: {verify}"
+    );
+    Ok(())
 }
 
 /// Sells one unit, and waits until the stream shows one less.

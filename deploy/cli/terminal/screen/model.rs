@@ -1,9 +1,15 @@
 //! What the screen knows.
 
 use jiff::tz::TimeZone;
-use quorate_client::model::{NationalId, Recorded, Sale, SlipAnswer, Undo, Verdict, Voided};
-use quorate_proto::ids::{GroundId, RequestId};
-use quorate_terminal::PaperReceipt;
+use quorate_client::{
+    ReadError, Rejection, WriteError,
+    model::{NationalId, Recorded, Sale, SlipAnswer, Undo, Verdict, Voided},
+};
+use quorate_proto::{
+    ids::{GroundId, RequestId},
+    status::ErrorReason,
+};
+use quorate_terminal::{PaperReceipt, SellError};
 use zeroize::Zeroizing;
 
 use super::words::Lang;
@@ -75,8 +81,80 @@ pub(super) enum Answer {
         quantity: u32,
     },
     Undone(Voided),
-    /// No answer, in the words of the error.
-    Failed(String),
+    Failed(Trouble),
+}
+
+/// Why there is no answer.
+pub(super) struct Trouble {
+    pub(super) kind: TroubleKind,
+    /// What was found wrong, if a gateway found it.
+    pub(super) reason: Option<ErrorReason>,
+    /// The same in words.
+    pub(super) message: String,
+}
+
+/// What the clerk may make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TroubleKind {
+    /// What was entered is wrong: nothing was recorded.
+    Refused,
+    /// Nobody answered: nothing was recorded.
+    Unanswered,
+    /// It may have been recorded.
+    Unknown,
+}
+
+impl Trouble {
+    fn new(kind: TroubleKind, error: &dyn std::error::Error) -> Self {
+        Self {
+            kind,
+            reason: None,
+            message: error.to_string(),
+        }
+    }
+
+    fn refused(rejection: &Rejection) -> Self {
+        Self {
+            reason: rejection.reason,
+            ..Self::new(TroubleKind::Refused, rejection)
+        }
+    }
+}
+
+impl From<ReadError> for Trouble {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Rejected(rejection) => Self::refused(rejection),
+            _ => Self::new(TroubleKind::Unanswered, &error),
+        }
+    }
+}
+
+impl From<WriteError> for Trouble {
+    fn from(error: WriteError) -> Self {
+        match &error {
+            WriteError::Rejected(rejection) => Self::refused(rejection),
+            WriteError::OutcomeUnknown { .. } => Self::new(TroubleKind::Unknown, &error),
+            WriteError::Session(_) | WriteError::Unavailable(_) => {
+                Self::new(TroubleKind::Unanswered, &error)
+            }
+        }
+    }
+}
+
+impl From<SellError> for Trouble {
+    fn from(error: SellError) -> Self {
+        match error {
+            SellError::Refused(error) => error.into(),
+            SellError::Shape(_) => Self {
+                reason: Some(ErrorReason::InvalidCitizenId),
+                ..Self::new(TroubleKind::Refused, &error)
+            },
+            SellError::NoKey | SellError::Seal(_) | SellError::Journal(_) => {
+                Self::new(TroubleKind::Unanswered, &error)
+            }
+        }
+    }
 }
 
 /// What a key means.
@@ -100,11 +178,11 @@ pub(super) enum Key {
 /// What happened.
 pub(super) enum Event {
     Key(Key),
-    Checked(Result<Verdict, String>, u32),
+    Checked(Result<Verdict, Trouble>, u32),
     SoldOnline(Box<Recorded>, Box<Sale>),
     SoldOnPaper(PaperReceipt, u32),
-    NotSold(String),
-    Undone(Result<Voided, String>),
+    NotSold(Trouble),
+    Undone(Result<Voided, Trouble>),
     Journal {
         waiting: usize,
         slips: Vec<SlipLine>,

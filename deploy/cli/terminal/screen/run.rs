@@ -19,7 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use zeroize::Zeroizing;
 
 use super::{
-    model::{Act, Answer, Event, ID_CHARACTERS_MAX, Key, Model, SlipLine, StockLine},
+    model::{Act, Answer, Event, ID_CHARACTERS_MAX, Key, Model, SlipLine, StockLine, Trouble},
     update::update,
     view::view,
     words::Lang,
@@ -121,7 +121,7 @@ impl Shop {
                     let sale = shop.sale(citizen, quantity, ground);
                     let terminal = shop.counter.online();
                     let checked = terminal.check(&sale, shop.time_limit).await;
-                    Event::Checked(checked.map_err(|error| error.to_string()), quantity)
+                    Event::Checked(checked.map_err(Trouble::from), quantity)
                 }
                 Act::Sell(citizen, quantity, ground) => {
                     let sale = shop.sale(citizen, quantity, ground);
@@ -131,7 +131,7 @@ impl Shop {
                     let request_id = new_request_id(&shop.reach_env);
                     let terminal = shop.counter.online();
                     let undone = terminal.void(request_id, &undo, shop.time_limit).await;
-                    Event::Undone(undone.map_err(|error| error.to_string()))
+                    Event::Undone(undone.map_err(Trouble::from))
                 }
                 Act::HandIn => {
                     let terminal = shop.counter.online();
@@ -170,7 +170,7 @@ impl Shop {
                 self.written.notify_one();
                 Event::SoldOnPaper(receipt, sale.quantity)
             }
-            Err(error) => Event::NotSold(error.to_string()),
+            Err(error) => Event::NotSold(error.into()),
         }
     }
 

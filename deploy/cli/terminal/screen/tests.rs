@@ -6,13 +6,16 @@ use quorate_client::model::{
     Decision, DenialReason, NationalId, Position, Purchase, Recorded, Sale, SaleKind, SlipAnswer,
     SlipOutcome, SlipRejection, Verdict, VoidOutcome, Voided, Warning,
 };
-use quorate_proto::ids::{GroundId, ProgramId, RequestId, SiteType};
+use quorate_proto::{
+    ids::{GroundId, ProgramId, RequestId, SiteType},
+    status::ErrorReason,
+};
 use quorate_terminal::PaperReceipt;
 use ratatui::{Terminal, backend::TestBackend};
 use zeroize::Zeroizing;
 
 use super::{
-    model::{Act, Answer, Event, Key, Model, SlipLine, StockLine},
+    model::{Act, Answer, Event, Key, Model, SlipLine, StockLine, Trouble, TroubleKind},
     update::update,
     view::view,
     words::Lang,
@@ -343,16 +346,36 @@ fn grounds_are_chosen_in_turn_and_the_next_customer_starts_anew() {
     type_id(&mut model);
     let act = press(&mut model, &[Key::Sell]);
     assert!(matches!(act, Some(Act::Sell(_, 1, Some(ground))) if ground.as_str() == "family"));
-    update(
-        &mut model,
-        Event::NotSold("no such ground".to_owned()),
-        SCHEME,
-    );
-    sees(&model, &["NO ANSWER", "no such ground"]);
+    let trouble = Trouble {
+        kind: TroubleKind::Refused,
+        reason: Some(ErrorReason::InvalidField),
+        message: "no such ground".to_owned(),
+    };
+    update(&mut model, Event::NotSold(trouble), SCHEME);
+    sees(&model, &["CHECK THE ENTRY", "no such ground"]);
     press(&mut model, &[Key::Character('8')]);
     assert_eq!(model.id.as_str(), "8");
     assert_eq!((model.ground, model.quantity), (None, 1));
     sees(&model, &["Enter an ID"]);
+}
+
+#[test]
+fn trouble_is_told_by_what_it_means() {
+    let cases = [
+        (TroubleKind::Refused, "입력을 확인하십시오"),
+        (TroubleKind::Unanswered, "응답 없음"),
+        (TroubleKind::Unknown, "결과를 알 수 없음"),
+    ];
+    for (kind, heading) in cases {
+        let mut model = model(Lang::Ko);
+        let trouble = Trouble {
+            kind,
+            reason: Some(ErrorReason::InvalidCitizenId),
+            message: "the number must have 13 digits".to_owned(),
+        };
+        update(&mut model, Event::Checked(Err(trouble), 1), SCHEME);
+        sees(&model, &[heading, "올바른 번호가 아닙니다"]);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use ratatui::{
 };
 
 use super::{
-    model::{Answer, Model, SlipLine},
+    model::{Answer, Model, SlipLine, TroubleKind},
     words::Lang,
 };
 
@@ -113,7 +113,14 @@ fn headline(model: &Model) -> (String, Style) {
             ),
             VoidOutcome::Refused(_) => (words.not_undone.to_owned(), on(Color::Red)),
         },
-        Answer::Failed(_) => (words.failed.to_owned(), on(Color::Red)),
+        Answer::Failed(trouble) => {
+            let heading = match trouble.kind {
+                TroubleKind::Refused => words.refused,
+                TroubleKind::Unanswered => words.failed,
+                TroubleKind::Unknown => words.unknown,
+            };
+            (heading.to_owned(), on(Color::Red))
+        }
     }
 }
 
@@ -151,7 +158,10 @@ fn details(model: &Model) -> Vec<Line<'static>> {
             }
             lines
         }
-        Answer::Failed(error) => vec![Line::from(error.clone())],
+        Answer::Failed(trouble) => {
+            let told = trouble.reason.and_then(|reason| lang.wrong(reason));
+            vec![Line::from(told.unwrap_or(&trouble.message).to_owned())]
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the screen says, in Korean and English.
 
 use quorate_client::model::{DenialReason, SlipOutcome, SlipRejection};
-use quorate_proto::ids::SiteType;
+use quorate_proto::{ids::SiteType, status::ErrorReason};
 
 /// A language of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -26,6 +26,8 @@ pub(super) struct Words {
     pub(super) undone: &'static str,
     pub(super) not_undone: &'static str,
     pub(super) failed: &'static str,
+    pub(super) refused: &'static str,
+    pub(super) unknown: &'static str,
     pub(super) left: &'static str,
     pub(super) next: &'static str,
     pub(super) bought: &'static str,
@@ -56,6 +58,8 @@ const KO: Words = Words {
     undone: "판매 취소됨",
     not_undone: "취소할 수 없음",
     failed: "응답 없음",
+    refused: "입력을 확인하십시오",
+    unknown: "결과를 알 수 없음",
     left: "남은 수량",
     next: "다음 구매 가능",
     bought: "이번 기간 구매",
@@ -86,6 +90,8 @@ const EN: Words = Words {
     undone: "UNDONE",
     not_undone: "NOT UNDONE",
     failed: "NO ANSWER",
+    refused: "CHECK THE ENTRY",
+    unknown: "OUTCOME UNKNOWN",
     left: "Left",
     next: "Next sale",
     bought: "Bought in this window",
@@ -159,6 +165,17 @@ impl Lang {
             DenialReason::SiteSuspended => "판매 정지된 판매처",
         }
         .to_owned()
+    }
+
+    /// What was entered wrongly; `None` where the gateway's own words say it best.
+    pub(super) const fn wrong(self, reason: ErrorReason) -> Option<&'static str> {
+        Some(match (self, reason) {
+            (Self::Ko, ErrorReason::InvalidCitizenId) => "올바른 번호가 아닙니다",
+            (Self::Ko, ErrorReason::InvalidQuantity) => "한 번에 판매할 수 없는 수량입니다",
+            (Self::Ko, ErrorReason::UnknownProgram) => "없는 제도입니다",
+            (Self::Ko, ErrorReason::RequestIdConflict) => "다른 판매와 번호가 같습니다",
+            _ => return None,
+        })
     }
 
     pub(super) const fn site_type(self, site_type: SiteType) -> Option<&'static str> {

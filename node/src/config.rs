@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use quorate_link::{CLOCK_SPEED_MAX, Env, SetClock, tls::TlsMaterial};
 use quorate_proto::ids::NodeId;
 use sha2::{Digest as _, Sha256};
 
 use crate::storage::StorageTuning;
+use crate::system::AddressBook;
 
 /// Replicas of every group.
 pub const REPLICAS: usize = 3;
@@ -142,6 +144,12 @@ impl ClusterConfig {
             Some(clock) => env.on_set_clock(clock),
             None => env,
         }
+    }
+
+    /// Where the nodes of the first start are reached.
+    pub fn addresses(&self) -> Arc<AddressBook> {
+        let nodes = self.initial_nodes.iter();
+        AddressBook::new(nodes.map(|node| (node.node_id, node.address.clone())))
     }
 
     /// The nodes that hold the system shard from the first start.

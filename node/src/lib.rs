@@ -1,8 +1,9 @@
 //! A node: replicas of many shards over one database and one log committer.
 //!
-//! Data flows one way: `transport` parses what arrives, `shard` queues it, `raft` orders it, the pure
-//! core decides it, `storage` keeps it; answers take the same way back. `system` is the cluster's own
-//! business. Everything a node needs from outside (clock, randomness, tasks, certificates) is handed in.
+//! Data flows one way: `transport` takes what arrives off the wire, `serve` parses it, `shard` queues it, `raft`
+//! orders it, the pure core decides it, `storage` keeps it; answers take the same way back. `links` talks to the
+//! other nodes, `system` is the cluster's own business. Everything a node needs from outside (clock, randomness,
+//! tasks, certificates) is handed in, and [`seams`] names what can be replaced.
 //!
 //! Deliberately absent: reading files other than its own data, reading the environment, global state.
 
@@ -11,9 +12,13 @@
 mod config;
 mod failure;
 mod limits;
+mod links;
 mod metrics;
 mod raft;
 mod run;
+mod running;
+pub mod seams;
+mod serve;
 mod shard;
 mod storage;
 mod system;

@@ -3,7 +3,6 @@
 //! Deliberately absent: retries and queues. A proposal is tried once; what became of it is said plainly.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -26,7 +25,7 @@ use super::peer::SharedNetwork;
 use super::snapshot::{SnapshotData, SpooledSnapshot, finish_interrupted_install, meta_of};
 use super::snapshot_sender::SnapshotSender;
 use super::state_machine::{ReplicaState, StateMachine};
-use super::types::{Applied, Host, LogId, Proposal, Snapshot, TypeConfig, Vote};
+use super::types::{Applied, Entry, Host, LogId, Proposal, Snapshot, TypeConfig, Vote};
 use crate::limits;
 use crate::storage::{Engine, LogQueue, StorageError};
 
@@ -118,7 +117,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// Opens the replica from disk and starts it. An interrupted snapshot install is finished first.
-    pub(crate) async fn open(parts: GroupParts, snapshot_dir: &Path) -> Result<Self, StorageError> {
+    pub(crate) async fn open(parts: GroupParts) -> Result<Self, StorageError> {
         let GroupParts {
             cluster_id,
             shard,
@@ -129,7 +128,7 @@ impl Group {
             digests,
             env,
         } = parts;
-        finish_interrupted_install(&*engine, shard, snapshot_dir)?;
+        finish_interrupted_install(&*engine, shard).await?;
         let state = Arc::new(ReplicaState::open(
             shard,
             Arc::clone(&engine),
@@ -147,6 +146,7 @@ impl Group {
                 state: Arc::clone(&state),
                 peers: Arc::clone(&peers),
                 under_way: Arc::clone(&snapshots_under_way),
+                env: env.clone(),
             }),
             peers,
             env: env.clone(),
@@ -308,8 +308,18 @@ impl Group {
             last_index: metrics.last_log_index.unwrap_or(0),
             applied_index: self.state.point().log_id.map_or(0, |id| id.index),
             durable_index: self.state.durable_point().log_id.map_or(0, |id| id.index),
-            purged_index: self.log.purged_index(),
+            purged_index: self.log.purged().unwrap_or(0),
         }
+    }
+
+    /// Index of the last purged entry, if any is.
+    pub(super) fn purged_index(&self) -> Option<u64> {
+        self.log.purged()
+    }
+
+    /// Entries `[first, end)` of the log, as far as they are there.
+    pub(super) fn read_log(&self, first: u64, end: u64) -> Result<Vec<Entry>, StorageError> {
+        self.log.read(first, end, usize::MAX)
     }
 
     /// Takes one step from the actual members towards the wanted ones. Does nothing unless leading.

@@ -4,7 +4,7 @@
 //! their replies go back in order; votes are answered one by one. A session that cannot be served is
 //! refused, and its sender opens another.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -34,7 +34,7 @@ pub(crate) struct Inbound {
     groups: Arc<dyn FindGroup>,
     env: Env,
     replies: mpsc::Sender<Envelope>,
-    sessions: HashMap<u64, mpsc::Sender<AppendEntriesRequest<TypeConfig>>>,
+    sessions: BTreeMap<u64, mpsc::Sender<AppendEntriesRequest<TypeConfig>>>,
 }
 
 impl Inbound {
@@ -47,7 +47,7 @@ impl Inbound {
             groups,
             env,
             replies,
-            sessions: HashMap::new(),
+            sessions: BTreeMap::new(),
         }
     }
 

@@ -161,9 +161,9 @@ impl GroupLog {
             .expect("no holder of the tail panics")
     }
 
-    /// Index of the last purged entry.
-    pub(crate) fn purged_index(&self) -> u64 {
-        self.tail().purged.map_or(0, |id| id.index)
+    /// Index of the last purged entry, if any is.
+    pub(super) fn purged(&self) -> Option<u64> {
+        self.tail().purged.map(|id| id.index)
     }
 
     async fn queue_rows(&self, rows: Vec<RowOp>) -> Result<(), StorageError> {
@@ -171,7 +171,12 @@ impl GroupLog {
     }
 
     /// Entries of `[first, end)`, no more than about `bytes_max` of them but at least one.
-    fn read(&self, first: u64, end: u64, bytes_max: usize) -> Result<Vec<Entry>, StorageError> {
+    pub(super) fn read(
+        &self,
+        first: u64,
+        end: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<Entry>, StorageError> {
         let mut entries = Vec::new();
         let mut bytes = 0;
         let cached_from = {

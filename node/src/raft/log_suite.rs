@@ -18,10 +18,10 @@ use quorate_proto::ids::ShardId;
 use tempfile::TempDir;
 
 use super::log::GroupLog;
-use super::snapshot::{SnapshotBuilder, SnapshotData, SnapshotSpool, visit_rows};
+use super::snapshot::{RowReader, SnapshotBuilder, SnapshotData, SnapshotSpool};
 use super::state_machine::{ReplicaState, StateMachine};
 use super::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::storage::{Engine, LogCommitter, RocksEngine, StateView, StorageTuning};
+use crate::storage::{Engine, LogCommitter, RocksEngine, Row, StateView, StorageTuning};
 
 const SHARD: ShardId = ShardId::new(1);
 
@@ -37,9 +37,8 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
             state_buffer_bytes: 1 << 20,
             log_buffer_bytes: 1 << 20,
         };
-        let engine: Arc<dyn Engine> = Arc::new(
-            RocksEngine::open(&dir.path().join("db"), tuning).expect("an empty database opens"),
-        );
+        let engine: Arc<dyn Engine> =
+            Arc::new(RocksEngine::open(dir.path(), tuning).expect("an empty database opens"));
         let (queue, committer) = LogCommitter::new(Arc::clone(&engine));
         let committer = std::thread::spawn(move || {
             futures_executor::block_on(committer.run()).expect("the log is written");
@@ -57,7 +56,6 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
         let machine = FlushingMachine {
             inner: StateMachine::new(Arc::clone(&state)),
             source: Source { state, engine },
-            spool_dir: dir.path().join("snapshots"),
         };
         let running = Running {
             committer: Some(committer),
@@ -89,9 +87,9 @@ struct Source {
 }
 
 impl Source {
-    fn flush(&self) -> io::Result<()> {
+    async fn flush(&self) -> io::Result<()> {
         let point = self.state.point();
-        self.engine.flush_state()?;
+        self.engine.flush_state().await?;
         self.state.mark_durable(point);
         Ok(())
     }
@@ -100,7 +98,6 @@ impl Source {
 struct FlushingMachine {
     inner: StateMachine,
     source: Source,
-    spool_dir: std::path::PathBuf,
 }
 
 struct FlushingBuilder {
@@ -111,7 +108,7 @@ impl RaftSnapshotBuilder<TypeConfig> for FlushingBuilder {
     type SnapshotData = Source;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot<Source>, io::Error> {
-        self.source.flush()?;
+        self.source.flush().await?;
         let inner = SnapshotBuilder::new(Arc::clone(&self.source.state))
             .build_snapshot()
             .await?;
@@ -148,19 +145,12 @@ impl RaftStateMachine<TypeConfig> for FlushingMachine {
         meta: &SnapshotMeta,
         snapshot: Source,
     ) -> Result<(), io::Error> {
-        let mut spool = SnapshotSpool::create(
-            Arc::clone(&self.source.engine),
-            &self.spool_dir,
-            SHARD,
-            "suite".to_owned(),
-        )?;
-        visit_rows(&StateView(&*snapshot.engine), SHARD, &mut |key, value| {
-            spool
-                .push(key.to_vec(), value.to_vec())
-                .map_err(ViewError::new)
-        })
-        .map_err(io::Error::other)?;
-        let received = SnapshotData::Received(spool.finish()?);
+        let engine = Arc::clone(&self.source.engine);
+        let mut spool = SnapshotSpool::new(engine, SHARD, "suite".to_owned());
+        for (key, value) in rows_of(&*snapshot.engine).map_err(io::Error::other)? {
+            spool.push(key, value).await?;
+        }
+        let received = SnapshotData::Received(spool.finish().await?);
         self.inner.install_snapshot(meta, received).await
     }
 
@@ -170,6 +160,20 @@ impl RaftStateMachine<TypeConfig> for FlushingMachine {
             meta: inner.meta,
             snapshot: self.source.clone(),
         }))
+    }
+}
+
+fn rows_of(engine: &dyn Engine) -> Result<Vec<Row>, ViewError> {
+    let view = StateView(engine);
+    let mut reader = RowReader::new(&view, SHARD)?;
+    let mut rows = Vec::new();
+    loop {
+        // Small portions, so that reading goes on where it stopped.
+        let portion = reader.portion(64)?;
+        if portion.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(portion);
     }
 }
 

@@ -14,8 +14,10 @@ mod log;
 #[cfg(test)]
 mod log_suite;
 mod network;
+mod observe;
 mod options;
 mod peer;
+mod runtime;
 mod snapshot;
 mod snapshot_receiver;
 mod snapshot_sender;
@@ -26,9 +28,10 @@ pub(crate) use books::TouchedSites;
 pub(crate) use codec::AppliedPoint;
 pub(crate) use group::{Group, GroupParts, Pending, Proposed, ReadRefused};
 pub(crate) use inbound::{FindGroup, Inbound};
-pub(crate) use peer::{
-    PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender, SharedNetwork,
-};
-pub(crate) use snapshot_receiver::{SnapshotRefused, receive_snapshot};
+pub use observe::{LogPosition, ObservedEntry, ObservedOutbox, ObservedReplica, ObservedState};
+pub use peer::PeerUnreachable;
+pub(crate) use peer::{PeerNetwork, PeerSession, Route, SessionSender, SharedNetwork};
+pub use snapshot_receiver::SnapshotRefused;
+pub(crate) use snapshot_receiver::receive_snapshot;
 pub(crate) use state_machine::Digest;
 pub(crate) use types::{Applied, Host};

@@ -20,9 +20,11 @@ pub(crate) struct Route {
 /// A peer cannot be reached now; the caller backs off and tries again.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("node {node} cannot be reached: {detail}")]
-pub(crate) struct PeerUnreachable {
-    pub(crate) node: NodeId,
-    pub(crate) detail: String,
+pub struct PeerUnreachable {
+    /// Who.
+    pub node: NodeId,
+    /// Why.
+    pub detail: String,
 }
 
 /// Opens sessions to other nodes. Messages of one session arrive in order or the session ends.

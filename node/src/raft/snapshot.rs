@@ -4,9 +4,8 @@
 //! Receiving spools rows into tables; installing them is crash-safe: a synced marker comes first, and an
 //! install that was interrupted is finished before the group is opened again.
 
-use std::fs;
+use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use openraft::storage::RaftSnapshotBuilder;
@@ -18,7 +17,7 @@ use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
 use super::state_machine::{ReplicaState, read_point};
 use super::types::{Snapshot, SnapshotMeta, TypeConfig};
 use crate::limits;
-use crate::storage::{Engine, Family, RowOp, StateView, StorageError};
+use crate::storage::{Engine, Family, KeyRange, Row, RowOp, StateView, StorageError};
 
 /// What a snapshot consists of.
 #[derive(Debug)]
@@ -68,22 +67,47 @@ pub(super) fn meta_of(point: &AppliedPoint) -> SnapshotMeta {
     }
 }
 
-/// Called for each row; an error ends the visit.
-type VisitViewRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), ViewError>;
+/// The rows of a replica, read from a fixed view in portions.
+pub(crate) struct RowReader<'v> {
+    view: &'v (dyn View + Sync),
+    /// What is still to be read, the next range last.
+    left: Vec<KeyRange>,
+}
 
-/// Key ranges, first inclusive and end exclusive.
-type KeyRanges = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Hands every row of a replica to `visit`, in key order.
-pub(crate) fn visit_rows(
-    view: &dyn View,
-    group: ShardId,
-    visit: VisitViewRow<'_>,
-) -> Result<(), ViewError> {
-    for (first, end) in owned_ranges(view, group)? {
-        view.scan(&first, &end, visit)?;
+impl<'v> RowReader<'v> {
+    pub(crate) fn new(view: &'v (dyn View + Sync), group: ShardId) -> Result<Self, ViewError> {
+        let mut left = owned_ranges(view, group)?;
+        left.reverse();
+        Ok(Self { view, left })
     }
-    Ok(())
+
+    /// The next rows in key order, about `bytes_max` of them; empty when all have been read.
+    pub(crate) fn portion(&mut self, bytes_max: usize) -> Result<Vec<Row>, ViewError> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut bytes = 0;
+        while let Some((first, end)) = self.left.pop() {
+            let mut full = false;
+            let scanned = self.view.scan(&first, &end, &mut |key, value| {
+                if bytes >= bytes_max {
+                    full = true;
+                    return Err(ViewError::new("enough has been read"));
+                }
+                bytes += key.len() + value.len();
+                rows.push((key.to_vec(), value.to_vec()));
+                Ok(())
+            });
+            if !full {
+                scanned?;
+                continue;
+            }
+            let mut next = rows.last().map_or(first, |(key, _)| key.clone());
+            // The least key above the last one.
+            next.push(0);
+            self.left.push((next, end));
+            break;
+        }
+        Ok(rows)
+    }
 }
 
 /// The applied point inside a view.
@@ -96,7 +120,7 @@ pub(crate) fn point_of(view: &dyn View, group: ShardId) -> Result<AppliedPoint, 
     }
 }
 
-fn owned_ranges(view: &dyn View, group: ShardId) -> Result<KeyRanges, ViewError> {
+fn owned_ranges(view: &dyn View, group: ShardId) -> Result<Vec<KeyRange>, ViewError> {
     let range = if group == ShardId::SYSTEM {
         None
     } else {
@@ -109,49 +133,40 @@ fn owned_ranges(view: &dyn View, group: ShardId) -> Result<KeyRanges, ViewError>
 pub(crate) struct SnapshotSpool {
     engine: Arc<dyn Engine>,
     group: ShardId,
-    dir: PathBuf,
     name: String,
     /// Key ranges that the sender's replica owned.
-    owned: KeyRanges,
-    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    owned: Vec<KeyRange>,
+    rows: Vec<Row>,
     bytes: usize,
     rows_total: u64,
     tables: Vec<String>,
 }
 
-/// Complete tables of one snapshot; the files are removed if it is never installed.
-#[derive(Debug)]
+/// Complete tables of one snapshot; they are removed if it is never installed.
 pub(crate) struct SpooledSnapshot {
-    dir: PathBuf,
+    engine: Arc<dyn Engine>,
     tables: Vec<String>,
-    owned: KeyRanges,
+    owned: Vec<KeyRange>,
     installed: bool,
 }
 
 impl SnapshotSpool {
-    /// Starts a spool; `name` must be unique in `dir`.
-    pub(crate) fn create(
-        engine: Arc<dyn Engine>,
-        dir: &Path,
-        group: ShardId,
-        name: String,
-    ) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
-        Ok(Self {
+    /// Starts a spool; no other spool of the node may have this name.
+    pub(crate) fn new(engine: Arc<dyn Engine>, group: ShardId, name: String) -> Self {
+        Self {
             engine,
             group,
-            dir: dir.to_owned(),
             name,
             owned: keys::ranges(group, None),
             rows: Vec::new(),
             bytes: 0,
             rows_total: 0,
             tables: Vec::new(),
-        })
+        }
     }
 
     /// Adds a row; keys must ascend over the whole snapshot.
-    pub(crate) fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StorageError> {
+    pub(crate) async fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StorageError> {
         if self.rows.last().is_some_and(|(last, _)| *last >= key) {
             return Err(StorageError::new(
                 "receiving a snapshot",
@@ -167,7 +182,7 @@ impl SnapshotSpool {
         self.rows_total += 1;
         self.rows.push((key, value));
         if self.bytes >= limits::SNAPSHOT_TABLE_BYTES {
-            self.write_table()?;
+            self.write_table().await?;
         }
         Ok(())
     }
@@ -178,23 +193,23 @@ impl SnapshotSpool {
     }
 
     /// Closes the last table.
-    pub(crate) fn finish(mut self) -> Result<SpooledSnapshot, StorageError> {
-        self.write_table()?;
+    pub(crate) async fn finish(mut self) -> Result<SpooledSnapshot, StorageError> {
+        self.write_table().await?;
         Ok(SpooledSnapshot {
-            dir: std::mem::take(&mut self.dir),
+            engine: Arc::clone(&self.engine),
             tables: std::mem::take(&mut self.tables),
             owned: std::mem::take(&mut self.owned),
             installed: false,
         })
     }
 
-    fn write_table(&mut self) -> Result<(), StorageError> {
+    async fn write_table(&mut self) -> Result<(), StorageError> {
         if self.rows.is_empty() {
             return Ok(());
         }
         let name = format!("{}-{:04}.sst", self.name, self.tables.len());
-        self.engine.write_table(&self.dir.join(&name), &self.rows)?;
-        self.tables.push(name);
+        self.tables.push(name.clone());
+        self.engine.write_table(&name, &self.rows).await?;
         self.rows.clear();
         self.bytes = 0;
         Ok(())
@@ -203,22 +218,27 @@ impl SnapshotSpool {
 
 impl Drop for SnapshotSpool {
     fn drop(&mut self) {
-        remove_tables(&self.dir, &self.tables);
+        remove_tables(&*self.engine, &self.tables);
+    }
+}
+
+impl fmt::Debug for SpooledSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpooledSnapshot({:?})", self.tables)
     }
 }
 
 impl Drop for SpooledSnapshot {
     fn drop(&mut self) {
         if !self.installed {
-            remove_tables(&self.dir, &self.tables);
+            remove_tables(&*self.engine, &self.tables);
         }
     }
 }
 
-fn remove_tables(dir: &Path, tables: &[String]) {
+fn remove_tables(engine: &dyn Engine, tables: &[String]) {
     for table in tables {
-        // A file that cannot be removed only costs space; the directory is emptied at the next start.
-        let _ = fs::remove_file(dir.join(table));
+        engine.remove_table(table);
     }
 }
 
@@ -251,18 +271,17 @@ pub(super) async fn install(
     let row = RowOp::Put(marker.clone(), codec::seal(&pending));
     state.queue.write_synced(ACTION, row).await?;
     spooled.installed = true;
-    let tables = paths(&spooled.dir, &spooled.tables);
-    state.engine.replace_state(&clears_of(&pending), &tables)?;
+    let clears = clears_of(&pending);
+    state.engine.replace_state(&clears, &spooled.tables).await?;
     let row = RowOp::Delete(marker);
     state.queue.write_synced(ACTION, row).await?;
     Ok(state.replace_point(point)?)
 }
 
 /// Finishes an install that a crash interrupted. Called before the group is opened.
-pub(crate) fn finish_interrupted_install(
+pub(crate) async fn finish_interrupted_install(
     engine: &dyn Engine,
     group: ShardId,
-    dir: &Path,
 ) -> Result<(), StorageError> {
     let marker = keys::raft::installing(group);
     let Some(bytes) = engine.get(Family::Log, &marker)? else {
@@ -276,9 +295,10 @@ pub(crate) fn finish_interrupted_install(
     };
     // The tables are taken in as one step, and they hold the applied point: if it is there, all of them are.
     if read_point(engine, group)? != wanted {
-        engine.replace_state(&clears_of(&pending), &paths(dir, &pending.tables))?;
+        let clears = clears_of(&pending);
+        engine.replace_state(&clears, &pending.tables).await?;
     }
-    engine.write_log(vec![RowOp::Delete(marker)], true)
+    engine.write_log(vec![RowOp::Delete(marker)], true).await
 }
 
 fn key_range((first, end): (Vec<u8>, Vec<u8>)) -> pb::KeyRange {
@@ -288,14 +308,10 @@ fn key_range((first, end): (Vec<u8>, Vec<u8>)) -> pb::KeyRange {
     }
 }
 
-fn clears_of(pending: &pb::PendingInstall) -> KeyRanges {
+fn clears_of(pending: &pb::PendingInstall) -> Vec<KeyRange> {
     pending
         .clears
         .iter()
         .map(|range| (range.first.to_vec(), range.end.to_vec()))
         .collect()
-}
-
-fn paths(dir: &Path, tables: &[String]) -> Vec<PathBuf> {
-    tables.iter().map(|table| dir.join(table)).collect()
 }

@@ -1,6 +1,5 @@
 //! Receives a snapshot: frames are checked one by one, spooled, and installed only when whole.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
@@ -18,21 +17,31 @@ use crate::storage::{Engine, StorageError};
 
 /// Why a snapshot was not installed. Nothing of the replica's state was changed, unless storage failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SnapshotRefused {
+pub enum SnapshotRefused {
+    /// The connection was lost, or rows are missing.
     #[error("the snapshot ended before its last frame")]
     Incomplete,
+    /// A frame does not match its checksum.
     #[error("frame {0} of the snapshot is damaged")]
     Damaged(u64),
+    /// It belongs elsewhere.
     #[error("the snapshot is of cluster {0:?}")]
     ForeignCluster(String),
+    /// It is for a replica that this node does not hold.
     #[error("replica {replica} of shard {shard} is not here")]
-    NotHere { shard: ShardId, replica: ReplicaId },
+    NotHere {
+        /// Its group.
+        shard: ShardId,
+        /// The replica.
+        replica: ReplicaId,
+    },
+    /// The first frame cannot be read.
     #[error("the snapshot's header is wrong: {0}")]
     Header(#[from] DecodeError),
+    /// This node stops.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    #[error("cannot spool the snapshot: {0}")]
-    Spool(#[from] std::io::Error),
+    /// It does not follow this leader, or has stopped.
     #[error("the replica refused it: {0}")]
     Replica(String),
 }
@@ -43,7 +52,6 @@ pub(crate) async fn receive_snapshot(
     cluster_id: &str,
     groups: &dyn FindGroup,
     engine: Arc<dyn Engine>,
-    dir: &Path,
     name: String,
 ) -> Result<SnapshotReply, SnapshotRefused> {
     let first = frames.next().await.ok_or(SnapshotRefused::Incomplete)?;
@@ -61,7 +69,7 @@ pub(crate) async fn receive_snapshot(
         .ok_or(SnapshotRefused::NotHere { shard, replica })?;
     let (vote, point) = parse_header(&header)?;
 
-    let mut spool = SnapshotSpool::create(engine, dir, shard, name)?;
+    let mut spool = SnapshotSpool::new(engine, shard, name);
     let mut frame = first;
     let mut number = 0;
     loop {
@@ -69,7 +77,7 @@ pub(crate) async fn receive_snapshot(
             return Err(SnapshotRefused::Damaged(number));
         }
         for row in frame.rows {
-            spool.push(row.key.into(), row.value.into())?;
+            spool.push(row.key.into(), row.value.into()).await?;
         }
         if let Some(rows_total) = frame.rows_total {
             if rows_total != spool.rows_total() {
@@ -82,7 +90,7 @@ pub(crate) async fn receive_snapshot(
     }
     tracing::info!(%shard, %replica, rows = spool.rows_total(), "installing a snapshot");
     let vote = group
-        .install_snapshot(vote, point, spool.finish()?)
+        .install_snapshot(vote, point, spool.finish().await?)
         .await
         .map_err(SnapshotRefused::Replica)?;
     Ok(SnapshotReply {

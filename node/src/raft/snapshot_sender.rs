@@ -7,16 +7,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::FutureExt as _;
 use quorate_core::{View, ViewError};
+use quorate_link::env::Env;
 use quorate_proto::internal::{SnapshotFrame, SnapshotHeader, SnapshotReply, SnapshotRow};
 use tokio::sync::mpsc;
 
 use super::codec::{log_id_to_proto, membership_to_proto, vote_to_proto};
 use super::peer::{PeerUnreachable, Route, SharedNetwork};
-use super::snapshot::{point_of, visit_rows};
+use super::snapshot::{RowReader, point_of};
 use super::state_machine::ReplicaState;
 use super::types::Vote;
 use crate::limits;
+use crate::storage::ReadView;
 
 /// Sends snapshots of one replica.
 pub(crate) struct SnapshotSender {
@@ -24,6 +27,7 @@ pub(crate) struct SnapshotSender {
     pub(crate) state: Arc<ReplicaState>,
     pub(crate) peers: SharedNetwork,
     pub(crate) under_way: Arc<AtomicUsize>,
+    pub(crate) env: Env,
 }
 
 /// Counts a snapshot as under way until dropped.
@@ -52,12 +56,15 @@ impl SnapshotSender {
         let _under_way = UnderWay::start(&self.under_way);
         let (frames, queue) = mpsc::channel(limits::SNAPSHOT_FRAMES_QUEUED);
         let sender = Arc::clone(self);
-        let read = Box::new(move |view: &dyn View| {
-            // An unread queue means that the receiver or the leader gave up: nothing is left to do.
-            let _ = sender.stream_rows(view, route, vote, &frames);
+        let read: ReadView = Box::new(move |view| {
+            async move {
+                // An unread queue means that the receiver or the leader gave up: nothing is left to do.
+                let _ = sender.stream_rows(view, route, vote, &frames).await;
+            }
+            .boxed()
         });
         Arc::clone(&self.state.engine)
-            .read_in_background("snapshot", read)
+            .read_in_background(&self.env, "snapshot", read)
             .map_err(|e| PeerUnreachable {
                 node: route.node,
                 detail: e.to_string(),
@@ -65,51 +72,49 @@ impl SnapshotSender {
         self.peers.send_snapshot(route.node, queue).await
     }
 
-    fn stream_rows(
+    async fn stream_rows(
         &self,
-        view: &dyn View,
+        view: &(dyn View + Sync),
         route: Route,
         vote: Vote,
         frames: &mpsc::Sender<SnapshotFrame>,
     ) -> Result<(), ViewError> {
         let point = point_of(view, route.group)?;
-        let mut pending = SnapshotFrame {
-            header: Some(SnapshotHeader {
-                cluster_id: self.cluster_id.clone(),
-                group: route.group.get(),
-                from_replica: route.from.get(),
-                to_replica: route.to.get(),
-                vote: Some(vote_to_proto(&vote)),
-                last_log_id: point.log_id.as_ref().map(log_id_to_proto),
-                membership: Some(membership_to_proto(&point.membership)),
-            }),
-            ..SnapshotFrame::default()
-        };
-        let mut bytes = 0;
+        let mut header = Some(SnapshotHeader {
+            cluster_id: self.cluster_id.clone(),
+            group: route.group.get(),
+            from_replica: route.from.get(),
+            to_replica: route.to.get(),
+            vote: Some(vote_to_proto(&vote)),
+            last_log_id: point.log_id.as_ref().map(log_id_to_proto),
+            membership: Some(membership_to_proto(&point.membership)),
+        });
+        let mut reader = RowReader::new(view, route.group)?;
         let mut rows_total = 0;
-        visit_rows(view, route.group, &mut |key, value| {
-            bytes += key.len() + value.len();
-            rows_total += 1;
-            pending.rows.push(SnapshotRow {
-                key: key.to_vec().into(),
-                value: value.to_vec().into(),
-            });
-            if bytes >= limits::SNAPSHOT_FRAME_BYTES {
-                bytes = 0;
-                push(frames, std::mem::take(&mut pending))?;
+        loop {
+            let rows: Vec<SnapshotRow> = reader
+                .portion(limits::SNAPSHOT_FRAME_BYTES)?
+                .into_iter()
+                .map(|(key, value)| SnapshotRow {
+                    key: key.into(),
+                    value: value.into(),
+                })
+                .collect();
+            rows_total += rows.len() as u64;
+            let last = rows.is_empty();
+            let frame = SnapshotFrame {
+                header: header.take(),
+                checksum: checksum(&rows),
+                rows,
+                rows_total: last.then_some(rows_total),
+            };
+            let queued = frames.send(frame).await;
+            queued.map_err(|_| ViewError::new("the receiver is gone"))?;
+            if last {
+                return Ok(());
             }
-            Ok(())
-        })?;
-        pending.rows_total = Some(rows_total);
-        push(frames, pending)
+        }
     }
-}
-
-fn push(frames: &mpsc::Sender<SnapshotFrame>, mut frame: SnapshotFrame) -> Result<(), ViewError> {
-    frame.checksum = checksum(&frame.rows);
-    frames
-        .blocking_send(frame)
-        .map_err(|_| ViewError::new("the receiver is gone"))
 }
 
 /// CRC-32C over the rows of a frame, each key and value preceded by its length.

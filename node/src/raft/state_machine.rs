@@ -11,7 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use quorate_core::checkpoint::{self, ShardSummary};
@@ -28,7 +28,7 @@ use super::types::{
     Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
 use crate::limits;
-use crate::storage::{Engine, Family, LogQueue, StateView, StorageError};
+use crate::storage::{Engine, Family, LogQueue, ReadView, StateView, StorageError};
 
 /// A digest at a log index, or why there is none.
 pub(crate) type Digest = Result<ShardSummary, String>;
@@ -169,18 +169,21 @@ impl ReplicaState {
     /// Computes the digest of the state as it stands now, away from the applier.
     fn start_digest(self: &Arc<Self>, index: u64) -> Result<(), StorageError> {
         let state = Arc::clone(self);
-        let compute = Box::new(move |view: &dyn View| {
-            // The view is fixed; nobody closes the semaphore.
-            let _turn = futures_executor::block_on(state.digests_at_once.acquire());
-            let digest = checkpoint::summarize(view, state.group).map_err(|e| e.to_string());
-            state.digests.send_modify(|digests| {
-                digests.insert(index, Arc::new(digest));
-                while digests.len() > limits::DIGESTS_KEPT {
-                    digests.pop_first();
-                }
-            });
+        let compute: ReadView = Box::new(move |view| {
+            async move {
+                // The view is fixed; nobody closes the semaphore.
+                let _turn = state.digests_at_once.acquire().await;
+                let digest = checkpoint::summarize(view, state.group).map_err(|e| e.to_string());
+                state.digests.send_modify(|digests| {
+                    digests.insert(index, Arc::new(digest));
+                    while digests.len() > limits::DIGESTS_KEPT {
+                        digests.pop_first();
+                    }
+                });
+            }
+            .boxed()
         });
-        Arc::clone(&self.engine).read_in_background("checkpoint", compute)
+        Arc::clone(&self.engine).read_in_background(&self.env, "checkpoint", compute)
     }
 }
 

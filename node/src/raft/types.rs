@@ -10,6 +10,8 @@ use quorate_core::ledger::Outcome;
 use quorate_proto::ids::NodeId;
 use quorate_proto::storage::SystemOutcome;
 
+use super::runtime::Runtime;
+
 /// One type configuration for all groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TypeConfig;
@@ -25,7 +27,7 @@ impl openraft::RaftTypeConfig for TypeConfig {
     type Vote = openraft::impls::Vote<LeaderId>;
     type Payload = openraft::EntryPayload<Proposal, u64, Host>;
     type Entry = openraft::Entry<LeaderId, Self::Payload>;
-    type AsyncRuntime = openraft_rt_tokio::TokioRuntime;
+    type AsyncRuntime = Runtime;
     type Responder<T>
         = OneshotResponder<Self, T>
     where

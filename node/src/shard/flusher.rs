@@ -2,7 +2,7 @@
 //!
 //! Invariant: the points are taken before the flush, so what is purged is always covered by it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl From<StorageError> for Cause {
 /// Flushes for the whole node until it stops.
 pub(crate) async fn run_flusher(host: Arc<Host>, env: Env, failure: Failure) {
     let mut last_flush = env.monotonic();
-    let mut held_since: HashMap<ShardId, Duration> = HashMap::new();
+    let mut held_since: BTreeMap<ShardId, Duration> = BTreeMap::new();
     loop {
         env.sleep(limits::FLUSH_CHECK_INTERVAL).await;
         let points: Vec<(Arc<Group>, AppliedPoint)> = host
@@ -63,7 +63,7 @@ fn behind(group: &Group, point: &AppliedPoint) -> u64 {
 }
 
 /// Whether a snapshot under way keeps the log from being purged, and has not done so for too long.
-fn holds_purge(group: &Group, held_since: &mut HashMap<ShardId, Duration>, now: Duration) -> bool {
+fn holds_purge(group: &Group, held_since: &mut BTreeMap<ShardId, Duration>, now: Duration) -> bool {
     if !group.sends_snapshot() {
         held_since.remove(&group.shard());
         return false;

@@ -4,8 +4,6 @@
 //! its id is never used for another one.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use quorate_core::{codec, keys};
@@ -31,7 +29,6 @@ pub(crate) struct HostParts {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) queue: LogQueue,
     pub(crate) peers: SharedNetwork,
-    pub(crate) snapshot_dir: PathBuf,
     /// Of this node's disk.
     pub(crate) incarnation: u64,
     pub(crate) view: watch::Receiver<Option<Arc<View>>>,
@@ -89,7 +86,7 @@ impl Host {
         for (shard, replica) in known {
             self.open(shard, replica).await?;
         }
-        self.remove_stale_spools();
+        self.parts.engine.remove_all_tables();
         Ok(())
     }
 
@@ -172,19 +169,16 @@ impl Host {
 
     async fn open(&self, shard: ShardId, replica: ReplicaId) -> Result<Arc<Group>, StorageError> {
         let parts = &self.parts;
-        let group = Group::open(
-            GroupParts {
-                cluster_id: parts.cluster_id.clone(),
-                shard,
-                replica,
-                engine: Arc::clone(&parts.engine),
-                queue: parts.queue.clone(),
-                peers: Arc::clone(&parts.peers),
-                digests: Arc::clone(&self.digests),
-                env: parts.env.clone(),
-            },
-            &parts.snapshot_dir,
-        )
+        let group = Group::open(GroupParts {
+            cluster_id: parts.cluster_id.clone(),
+            shard,
+            replica,
+            engine: Arc::clone(&parts.engine),
+            queue: parts.queue.clone(),
+            peers: Arc::clone(&parts.peers),
+            digests: Arc::clone(&self.digests),
+            env: parts.env.clone(),
+        })
         .await?;
         let group = Arc::new(group);
         let (desk, requests, questions) = Desk::new();
@@ -283,12 +277,11 @@ impl Host {
     pub(crate) async fn flush_state(&self) -> Result<(), StorageError> {
         let (done, flushed) = oneshot::channel();
         let engine = Arc::clone(&self.parts.engine);
-        std::thread::Builder::new()
-            .name("flush".to_owned())
-            .spawn(move || {
-                let _ = done.send(engine.flush_state());
-            })
-            .map_err(|e| StorageError::new("starting a flush", e))?;
+        let env = &self.parts.env;
+        env.spawn_blocking("flush", async move {
+            let _ = done.send(engine.flush_state().await);
+        })
+        .map_err(|e| StorageError::new("starting a flush", e))?;
         flushed
             .await
             .map_err(|_| StorageError::new("flushing the state", "the flush was interrupted"))?
@@ -303,16 +296,6 @@ impl Host {
             .write()
             .expect("no holder of the replica map panics")
             .clear();
-    }
-
-    fn remove_stale_spools(&self) {
-        let Ok(files) = fs::read_dir(&self.parts.snapshot_dir) else {
-            return;
-        };
-        for file in files.flatten() {
-            // What cannot be removed only costs space.
-            let _ = fs::remove_file(file.path());
-        }
     }
 }
 

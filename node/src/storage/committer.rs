@@ -96,7 +96,7 @@ impl LogCommitter {
     pub(crate) async fn run(mut self) -> Result<(), StorageError> {
         while let Some(Some(first)) = self.ops.recv().await {
             let (group, closed) = self.take_queued(first);
-            if let Err(error) = self.commit(group) {
+            if let Err(error) = self.commit(group).await {
                 self.refuse_rest(&error);
                 return Err(error);
             }
@@ -121,14 +121,15 @@ impl LogCommitter {
     }
 
     /// Persist, then speak: the only place where a log write is acknowledged.
-    fn commit(&self, group: Vec<LogOp>) -> Result<(), StorageError> {
+    async fn commit(&self, group: Vec<LogOp>) -> Result<(), StorageError> {
         let mut rows = Vec::new();
         let mut completions = Vec::new();
         for op in group {
             rows.extend(op.rows);
             completions.extend(op.done);
         }
-        let written = self.engine.write_log(rows, !completions.is_empty());
+        let synced = !completions.is_empty();
+        let written = self.engine.write_log(rows, synced).await;
         for done in completions {
             done(written.clone());
         }

@@ -1,13 +1,17 @@
 //! What the node asks of a storage engine.
+//!
+//! Reads answer at once. Whatever may have to wait for the disk is a future: an engine on a real disk blocks
+//! in it, and a simulated one lets other things happen meanwhile.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use quorate_core::{View, ViewError, Writes};
+use quorate_link::env::Env;
 
 /// The two families of rows, with different ways of becoming durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub enum Family {
     /// Logs of all groups: written ahead and synced.
     Log,
     /// Applied state of all groups: durable when flushed.
@@ -16,7 +20,7 @@ pub(crate) enum Family {
 
 /// One change to a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RowOp {
+pub enum RowOp {
     /// Sets a row.
     Put(Vec<u8>, Vec<u8>),
     /// Removes a row.
@@ -26,15 +30,16 @@ pub(crate) enum RowOp {
 /// Storage failed. There is no retry: whoever sees one stops the node.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("storage failed while {action}: {detail}")]
-pub(crate) struct StorageError {
+pub struct StorageError {
     /// What was being done.
-    pub(crate) action: &'static str,
+    pub action: &'static str,
     /// What the engine said, with file and offset where it knows them.
-    pub(crate) detail: String,
+    pub detail: String,
 }
 
 impl StorageError {
-    pub(crate) fn new(action: &'static str, detail: impl ToString) -> Self {
+    /// Says what was being done and what went wrong.
+    pub fn new(action: &'static str, detail: impl ToString) -> Self {
         Self {
             action,
             detail: detail.to_string(),
@@ -49,17 +54,29 @@ impl From<StorageError> for std::io::Error {
 }
 
 /// Called for each row of a scan; an error ends the scan.
-pub(crate) type VisitRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StorageError>;
+pub type VisitRow<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StorageError>;
 
 /// Work on a fixed view of the state family.
-pub(crate) type ReadView = Box<dyn FnOnce(&dyn View) + Send>;
+pub type ReadView = Box<dyn for<'v> FnOnce(&'v (dyn View + Sync)) -> BoxFuture<'v, ()> + Send>;
 
-/// A storage engine. Calls are short and may be made from any thread.
-pub(crate) trait Engine: Send + Sync + 'static {
+/// One row of a table.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Keys from the first (inclusive) to the second (exclusive).
+pub type KeyRange = (Vec<u8>, Vec<u8>);
+
+/// A storage engine. Calls may be made from any thread.
+pub trait Engine: Send + Sync + 'static {
     /// The newest value of a row.
+    ///
+    /// # Errors
+    /// The row cannot be read, or is damaged.
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// Every row with `first <= key < end`, in key order.
+    ///
+    /// # Errors
+    /// A row cannot be read, or is damaged; or that of `visit`.
     fn scan(
         &self,
         family: Family,
@@ -69,6 +86,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
     ) -> Result<(), StorageError>;
 
     /// The first key with `first <= key < end`.
+    ///
+    /// # Errors
+    /// The rows cannot be read.
     fn first_key(
         &self,
         family: Family,
@@ -76,32 +96,51 @@ pub(crate) trait Engine: Send + Sync + 'static {
         end: &[u8],
     ) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// Writes rows of the log family, atomically. With `sync`, they survive a power cut on return.
-    fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError>;
+    /// Writes rows of the log family, atomically and in the order of the calls. With `sync`, these and all
+    /// before them survive a power cut when it is done.
+    fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> BoxFuture<'_, Result<(), StorageError>>;
 
     /// Writes rows of the state family, atomically. They survive a power cut after [`Engine::flush_state`].
+    ///
+    /// # Errors
+    /// The write failed.
     fn write_state(&self, writes: Writes) -> Result<(), StorageError>;
 
     /// Makes every row of the state family written before this call durable.
-    fn flush_state(&self) -> Result<(), StorageError>;
+    fn flush_state(&self) -> BoxFuture<'_, Result<(), StorageError>>;
 
-    /// Fixes a view of the state family now, then runs `read` on it away from the caller's thread.
+    /// Fixes a view of the state family now, then runs `read` on it away from the caller.
+    ///
+    /// # Errors
+    /// The view cannot be fixed, or nobody can read it.
     fn read_in_background(
         self: Arc<Self>,
+        env: &Env,
         name: &'static str,
         read: ReadView,
     ) -> Result<(), StorageError>;
 
-    /// Writes and syncs a file of rows in ascending key order for [`Engine::replace_state`] to take in.
-    fn write_table(&self, path: &Path, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StorageError>;
+    /// Writes and syncs a table of rows in ascending key order for [`Engine::replace_state`] to take in.
+    fn write_table<'e>(
+        &'e self,
+        name: &'e str,
+        rows: &'e [Row],
+    ) -> BoxFuture<'e, Result<(), StorageError>>;
 
-    /// Replaces everything inside `ranges` (end exclusive) of the state family by the rows of `tables`.
-    /// Durable on return. Not atomic: a crash in between leaves a mixture, and the call must be repeated.
-    fn replace_state(
-        &self,
-        ranges: &[(Vec<u8>, Vec<u8>)],
-        tables: &[PathBuf],
-    ) -> Result<(), StorageError>;
+    /// Removes a table that is not needed. One that cannot be removed costs space until the next
+    /// [`Engine::remove_all_tables`].
+    fn remove_table(&self, name: &str);
+
+    /// Removes whatever tables an earlier run has left.
+    fn remove_all_tables(&self);
+
+    /// Replaces everything inside `ranges` of the state family by the rows of `tables`, which are used up.
+    /// Durable when it is done. Not atomic: a crash in between leaves a mixture, and the call must be repeated.
+    fn replace_state<'e>(
+        &'e self,
+        ranges: &'e [KeyRange],
+        tables: &'e [String],
+    ) -> BoxFuture<'e, Result<(), StorageError>>;
 }
 
 /// The newest state, as the pure core reads it.

@@ -16,7 +16,7 @@ mod identity;
 mod rocks;
 
 pub(crate) use committer::{LogCommitter, LogOp, LogQueue};
-pub(crate) use engine::{Engine, Family, RowOp, StateView, StorageError};
+pub(crate) use engine::StateView;
+pub use engine::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError, VisitRow};
 pub(crate) use identity::{DiskIdentity, IdentityError};
-pub(crate) use rocks::RocksEngine;
-pub use rocks::StorageTuning;
+pub use rocks::{RocksEngine, StorageTuning};

@@ -1,9 +1,14 @@
 //! The engine on RocksDB.
 
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use quorate_core::{View, ViewError, Writes};
+use quorate_link::env::Env;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRecoveryMode, ErrorKind, FlushOptions, IngestExternalFileOptions, IteratorMode, LogLevel,
@@ -11,7 +16,7 @@ use rocksdb::{
 };
 
 use super::damage;
-use super::engine::{Engine, Family, ReadView, RowOp, StorageError, VisitRow};
+use super::engine::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError, VisitRow};
 
 const LOG_FAMILY: &str = "raft";
 const STATE_FAMILY: &str = "state";
@@ -38,18 +43,24 @@ impl Default for StorageTuning {
     }
 }
 
-/// One RocksDB with the two families.
-pub(crate) struct RocksEngine {
+/// One RocksDB with the two families. It blocks whoever waits for its disk, so it is not for simulations.
+pub struct RocksEngine {
     db: DB,
+    /// Where tables wait to be taken in; on the file system of the database.
+    tables: PathBuf,
     table_options: Options,
 }
 
 impl RocksEngine {
-    /// Opens or creates the database. A second process on the same directory is refused.
+    /// Opens or creates the database below `dir`. A second process on the same directory is refused.
     ///
     /// A torn last record of the write-ahead log was never acknowledged and is dropped; damage before
     /// it is an error that names the file.
-    pub(crate) fn open(path: &Path, tuning: StorageTuning) -> Result<Self, StorageError> {
+    ///
+    /// # Errors
+    /// The database cannot be opened, or is damaged.
+    pub fn open(dir: &Path, tuning: StorageTuning) -> Result<Self, StorageError> {
+        let path = &dir.join("db");
         let cache = Cache::new_lru_cache(tuning.block_cache_bytes);
         let mut options = Options::default();
         options.create_if_missing(true);
@@ -72,6 +83,7 @@ impl RocksEngine {
             .map_err(|error| opening_failed(path, &error))?;
         Ok(Self {
             db,
+            tables: dir.join("snapshots"),
             table_options: state_options,
         })
     }
@@ -84,6 +96,70 @@ impl RocksEngine {
         self.db
             .cf_handle(name)
             .expect("both families are created when the database is opened")
+    }
+
+    fn write_log_rows(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError> {
+        let family = self.family(Family::Log);
+        let mut batch = WriteBatch::default();
+        for row in rows {
+            match row {
+                RowOp::Put(key, value) => batch.put_cf(family, key, value),
+                RowOp::Delete(key) => batch.delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("writing the log", e))
+    }
+
+    fn flush(&self) -> Result<(), StorageError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db
+            .flush_cf_opt(self.family(Family::State), &options)
+            .map_err(|e| StorageError::new("flushing the state", e))
+    }
+
+    fn write_rows(&self, name: &str, rows: &[Row]) -> Result<(), StorageError> {
+        const ACTION: &str = "writing a snapshot table";
+        let failed = |e| StorageError::new(ACTION, e);
+        let no_directory = |e: io::Error| StorageError::new(ACTION, e);
+        fs::create_dir_all(&self.tables).map_err(no_directory)?;
+        let mut writer = SstFileWriter::create(&self.table_options);
+        writer.open(self.tables.join(name)).map_err(failed)?;
+        for (key, value) in rows {
+            writer.put(key, value).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)?;
+        // The file is synced; that it is there must survive as well.
+        File::open(&self.tables)
+            .and_then(|directory| directory.sync_all())
+            .map_err(no_directory)
+    }
+
+    fn replace_ranges(&self, ranges: &[KeyRange], tables: &[String]) -> Result<(), StorageError> {
+        let family = self.family(Family::State);
+        let mut batch = WriteBatch::default();
+        for (first, end) in ranges {
+            batch.delete_range_cf(family, first, end);
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("clearing a range", e))?;
+        self.flush()?;
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let mut ingest = IngestExternalFileOptions::default();
+        ingest.set_move_files(true);
+        let paths: Vec<PathBuf> = tables.iter().map(|name| self.tables.join(name)).collect();
+        self.db
+            .ingest_external_file_cf_opts(family, &ingest, paths)
+            .map_err(|e| StorageError::new("taking in a snapshot", e))
     }
 }
 
@@ -177,20 +253,8 @@ impl Engine for RocksEngine {
             .map_err(|e| StorageError::new("looking for a row", e))
     }
 
-    fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> Result<(), StorageError> {
-        let family = self.family(Family::Log);
-        let mut batch = WriteBatch::default();
-        for row in rows {
-            match row {
-                RowOp::Put(key, value) => batch.put_cf(family, key, value),
-                RowOp::Delete(key) => batch.delete_cf(family, key),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(sync);
-        self.db
-            .write_opt(batch, &options)
-            .map_err(|e| StorageError::new("writing the log", e))
+    fn write_log(&self, rows: Vec<RowOp>, sync: bool) -> BoxFuture<'_, Result<(), StorageError>> {
+        async move { self.write_log_rows(rows, sync) }.boxed()
     }
 
     fn write_state(&self, writes: Writes) -> Result<(), StorageError> {
@@ -209,71 +273,60 @@ impl Engine for RocksEngine {
             .map_err(|e| StorageError::new("writing the state", e))
     }
 
-    fn flush_state(&self) -> Result<(), StorageError> {
-        let mut options = FlushOptions::default();
-        options.set_wait(true);
-        self.db
-            .flush_cf_opt(self.family(Family::State), &options)
-            .map_err(|e| StorageError::new("flushing the state", e))
+    fn flush_state(&self) -> BoxFuture<'_, Result<(), StorageError>> {
+        async move { self.flush() }.boxed()
     }
 
     fn read_in_background(
         self: Arc<Self>,
+        env: &Env,
         name: &'static str,
         read: ReadView,
     ) -> Result<(), StorageError> {
         let (fixed, wait) = mpsc::sync_channel(1);
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let view = FixedView {
-                    engine: &self,
-                    snapshot: self.db.snapshot(),
-                };
-                // The caller waits for this alone; if it is gone, the work still ends by itself.
-                let _ = fixed.send(());
-                read(&view);
-            })
-            .map_err(|e| StorageError::new("starting a background reader", e))?;
+        env.spawn_blocking(name, async move {
+            let view = FixedView {
+                engine: &self,
+                snapshot: self.db.snapshot(),
+            };
+            // The caller waits for this alone; if it is gone, the work still ends by itself.
+            let _ = fixed.send(());
+            read(&view).await;
+        })
+        .map_err(|e| StorageError::new("starting a background reader", e))?;
         wait.recv()
             .map_err(|e| StorageError::new("fixing a view", e))
     }
 
-    fn write_table(&self, path: &Path, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StorageError> {
-        let failed = |e| StorageError::new("writing a snapshot table", e);
-        let mut writer = SstFileWriter::create(&self.table_options);
-        writer.open(path).map_err(failed)?;
-        for (key, value) in rows {
-            writer.put(key, value).map_err(failed)?;
-        }
-        writer.finish().map_err(failed)
+    fn write_table<'e>(
+        &'e self,
+        name: &'e str,
+        rows: &'e [Row],
+    ) -> BoxFuture<'e, Result<(), StorageError>> {
+        async move { self.write_rows(name, rows) }.boxed()
     }
 
-    fn replace_state(
-        &self,
-        ranges: &[(Vec<u8>, Vec<u8>)],
-        tables: &[PathBuf],
-    ) -> Result<(), StorageError> {
-        let family = self.family(Family::State);
-        let mut batch = WriteBatch::default();
-        for (first, end) in ranges {
-            batch.delete_range_cf(family, first, end);
+    fn remove_table(&self, name: &str) {
+        // A file that cannot be removed only costs space; the directory is emptied at the next start.
+        let _ = fs::remove_file(self.tables.join(name));
+    }
+
+    fn remove_all_tables(&self) {
+        let Ok(files) = fs::read_dir(&self.tables) else {
+            return;
+        };
+        for file in files.flatten() {
+            // What cannot be removed only costs space.
+            let _ = fs::remove_file(file.path());
         }
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        self.db
-            .write_opt(batch, &options)
-            .map_err(|e| StorageError::new("clearing a range", e))?;
-        self.flush_state()?;
-        if tables.is_empty() {
-            return Ok(());
-        }
-        let mut ingest = IngestExternalFileOptions::default();
-        ingest.set_move_files(true);
-        let paths: Vec<&Path> = tables.iter().map(PathBuf::as_path).collect();
-        self.db
-            .ingest_external_file_cf_opts(family, &ingest, paths)
-            .map_err(|e| StorageError::new("taking in a snapshot", e))
+    }
+
+    fn replace_state<'e>(
+        &'e self,
+        ranges: &'e [KeyRange],
+        tables: &'e [String],
+    ) -> BoxFuture<'e, Result<(), StorageError>> {
+        async move { self.replace_ranges(ranges, tables) }.boxed()
     }
 }
 

@@ -5,5 +5,7 @@ mod propose;
 mod view;
 
 pub(crate) use bootstrap::{create_system_replica, run_bootstrap, run_registration};
-pub(crate) use propose::{ProposeSystem, SystemError, SystemPeers, SystemProposer, SystemSlot};
-pub(crate) use view::{AddressBook, View, run_local_view, run_remote_view};
+pub use propose::SystemError;
+pub(crate) use propose::{ProposeSystem, SystemProposer, SystemSlot};
+pub use view::AddressBook;
+pub(crate) use view::{View, run_local_view, run_remote_view};

@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
 use quorate_core::codec;
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
-use quorate_proto::internal::ClusterEvent;
 use quorate_proto::storage::{SystemCommand, SystemOutcome, system_command};
 use tokio::sync::watch;
 
 use super::view::AddressBook;
 use crate::limits;
+use crate::links::Calls;
 use crate::raft::{Applied, Group, Proposed};
 
 /// The replica of the system shard on this node, once there is one.
@@ -23,11 +22,14 @@ pub(crate) type SystemSlot = Arc<watch::Sender<Option<Arc<Group>>>>;
 
 /// A proposal that did not get through in time, or could not be read.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum SystemError {
+pub enum SystemError {
+    /// Nobody decided in time; it may still be decided. Every system command may be repeated.
     #[error("the system shard did not answer in time")]
     Unavailable,
+    /// Nothing was done.
     #[error("another node leads the system shard")]
     NotLeader,
+    /// Nothing was done, and repeating it is of no use.
     #[error("the command cannot be read: {0}")]
     Malformed(String),
 }
@@ -38,28 +40,12 @@ pub(crate) trait ProposeSystem: Send + Sync + 'static {
     fn propose(&self, command: SystemCommand) -> BoxFuture<'_, Result<SystemOutcome, SystemError>>;
 }
 
-/// What other nodes can be asked about the system shard.
-pub(crate) trait SystemPeers: Send + Sync + 'static {
-    /// Proposes through another node, which must lead.
-    fn propose(
-        &self,
-        node: NodeId,
-        command: SystemCommand,
-    ) -> BoxFuture<'_, Result<SystemOutcome, SystemError>>;
-
-    /// Another node's view, and every newer one.
-    fn watch(
-        &self,
-        node: NodeId,
-    ) -> BoxFuture<'_, Result<BoxStream<'static, ClusterEvent>, SystemError>>;
-}
-
 /// Finds the leader of the system shard, here or elsewhere.
 pub(crate) struct SystemProposer {
     pub(crate) this: NodeId,
     pub(crate) slot: SystemSlot,
     pub(crate) addresses: Arc<AddressBook>,
-    pub(crate) peers: Arc<dyn SystemPeers>,
+    pub(crate) calls: Arc<dyn Calls>,
     pub(crate) env: Env,
 }
 
@@ -99,7 +85,7 @@ impl SystemProposer {
             decided => return decided,
         }
         for node in self.candidates() {
-            match self.peers.propose(node, command.clone()).await {
+            match self.calls.propose_system(node, command.clone()).await {
                 Err(SystemError::NotLeader | SystemError::Unavailable) => {}
                 decided => return decided,
             }

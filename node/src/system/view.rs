@@ -14,9 +14,10 @@ use quorate_proto::shard_map::ShardMap;
 use quorate_proto::storage::ClusterView;
 use tokio::sync::watch;
 
-use super::propose::{SystemPeers, SystemSlot};
+use super::propose::SystemSlot;
 use crate::failure::{Cause, Failure};
 use crate::limits;
+use crate::links::Calls;
 
 /// A parsed cluster view.
 #[derive(Debug)]
@@ -50,19 +51,20 @@ impl View {
 }
 
 /// Where nodes are reached: from the configuration first, then from the view.
-pub(crate) struct AddressBook {
+pub struct AddressBook {
     addresses: RwLock<BTreeMap<NodeId, String>>,
 }
 
 impl AddressBook {
-    pub(crate) fn new(initial: impl IntoIterator<Item = (NodeId, String)>) -> Arc<Self> {
+    /// Knows these from the start.
+    pub fn new(initial: impl IntoIterator<Item = (NodeId, String)>) -> Arc<Self> {
         Arc::new(Self {
             addresses: RwLock::new(initial.into_iter().collect()),
         })
     }
 
     /// The address of a node.
-    pub(crate) fn of(&self, node: NodeId) -> Option<String> {
+    pub fn of(&self, node: NodeId) -> Option<String> {
         let addresses = self
             .addresses
             .read()
@@ -71,7 +73,7 @@ impl AddressBook {
     }
 
     /// Every known node.
-    pub(crate) fn nodes(&self) -> Vec<NodeId> {
+    pub fn nodes(&self) -> Vec<NodeId> {
         let addresses = self
             .addresses
             .read()
@@ -151,7 +153,7 @@ pub(crate) async fn run_remote_view(
     slot: SystemSlot,
     views: Arc<watch::Sender<Option<Arc<View>>>>,
     addresses: Arc<AddressBook>,
-    peers: Arc<dyn SystemPeers>,
+    calls: Arc<dyn Calls>,
     env: Env,
 ) {
     loop {
@@ -162,7 +164,7 @@ pub(crate) async fn run_remote_view(
             if node == this {
                 continue;
             }
-            let Ok(mut events) = peers.watch(node).await else {
+            let Ok(mut events) = calls.watch(node).await else {
                 continue;
             };
             while let Some(event) = events.next().await {

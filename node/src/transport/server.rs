@@ -1,70 +1,36 @@
 //! The node's one listener.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use futures_util::future::{Either, select};
-use quorate_link::env::Env;
 use quorate_link::tls::TlsServer;
-use quorate_proto::ids::NodeId;
 use quorate_proto::internal::cluster_server::ClusterServer;
 use quorate_proto::internal::peer_server::PeerServer;
 use quorate_proto::internal::shard_server::ShardServer;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tonic::transport::Server;
 
 use super::cluster_service::ClusterService;
 use super::peer_service::PeerService;
 use super::shard_service::ShardService;
 use crate::limits;
-use crate::shard::Host;
-use crate::storage::Engine;
-use crate::system::{SystemProposer, View};
-
-/// What the services work with.
-pub(crate) struct ServerParts {
-    pub(crate) cluster_id: String,
-    pub(crate) this: NodeId,
-    pub(crate) host: Arc<Host>,
-    pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) snapshot_dir: PathBuf,
-    pub(crate) system: Arc<SystemProposer>,
-    pub(crate) view: watch::Receiver<Option<Arc<View>>>,
-    pub(crate) env: Env,
-}
+use crate::running::RunningNode;
 
 /// Serves until `shutdown`; streams that are open then are cut, and their callers go elsewhere.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: TlsServer,
-    parts: ServerParts,
+    node: Arc<RunningNode>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let peer = PeerService {
-        cluster_id: parts.cluster_id.clone(),
-        this: parts.this.get(),
-        groups: Arc::clone(&parts.host) as _,
-        engine: parts.engine,
-        snapshot_dir: parts.snapshot_dir,
-        snapshots_received: AtomicU64::new(0),
-        env: parts.env.clone(),
+        node: Arc::clone(&node),
     };
     let shard = ShardService {
-        cluster_id: parts.cluster_id.clone(),
-        host: Arc::clone(&parts.host),
-        env: parts.env.clone(),
+        node: Arc::clone(&node),
     };
-    let cluster = ClusterService {
-        cluster_id: parts.cluster_id,
-        this: parts.this,
-        host: parts.host,
-        system: parts.system,
-        view: parts.view,
-        env: parts.env,
-    };
+    let cluster = ClusterService { node };
     let server = Server::builder()
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)

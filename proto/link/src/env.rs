@@ -1,16 +1,16 @@
 //! The seams to the outside: time, chance and tasks are handed in, never reached for.
 //!
-//! State: none beyond the handles. Invariants: only the system implementations at the end of this file
-//! touch the operating system's clock, the process's random generator and the tokio runtime; a simulator
-//! replaces all three. Deliberately absent: sockets and disks, which have seams of their own.
+//! State: none beyond the handles. Invariants: only the system implementations in `system` touch the operating
+//! system's clock, the process's random generator, its threads and the tokio runtime; a simulator replaces
+//! them all. Deliberately absent: sockets and disks, which have seams of their own.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+mod current;
+mod system;
+
+use std::{fmt, future::Future, io, pin::pin, sync::Arc, time::Duration};
+
+pub use current::{CurrentRandom, current_env, with_current_env};
+use system::{SystemClock, SystemRandom, SystemSpawner};
 
 pub use futures_util::future::BoxFuture;
 use futures_util::{
@@ -39,6 +39,17 @@ pub trait Random: Send + Sync {
 pub trait Spawner: Send + Sync {
     /// Runs `future` to its end, independent of the returned handle. [`prepare`] builds the handle.
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> TaskHandle;
+
+    /// The same for a future that may block whatever polls it: it gets a thread of its own, without a runtime
+    /// around it. A simulator, where nothing blocks, runs it as any other task.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    fn spawn_blocking(
+        &self,
+        name: &'static str,
+        future: BoxFuture<'static, ()>,
+    ) -> io::Result<TaskHandle>;
 }
 
 /// How a task ended.
@@ -119,7 +130,7 @@ impl Env {
         Env {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
-            spawner: Arc::new(TokioSpawner),
+            spawner: Arc::new(SystemSpawner),
         }
     }
 
@@ -130,6 +141,18 @@ impl Env {
         future: impl Future<Output = ()> + Send + 'static,
     ) -> TaskHandle {
         self.spawner.spawn(name, future.boxed())
+    }
+
+    /// Starts a task that may block whatever polls it, on a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn spawn_blocking(
+        &self,
+        name: &'static str,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<TaskHandle> {
+        self.spawner.spawn_blocking(name, future.boxed())
     }
 
     /// Unix milliseconds.
@@ -187,84 +210,6 @@ impl fmt::Debug for Env {
     }
 }
 
-/// The operating system's clocks.
-struct SystemClock {
-    started: Instant,
-}
-
-impl SystemClock {
-    fn new() -> SystemClock {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one door to the monotonic clock"
-        )]
-        let started = Instant::now();
-        SystemClock { started }
-    }
-}
-
-impl Clock for SystemClock {
-    fn unix_ms(&self) -> i64 {
-        #[expect(clippy::disallowed_methods, reason = "the one door to the wall clock")]
-        let now = SystemTime::now();
-        // A clock before 1970 reads as 1970; nothing here can work then, and nothing breaks.
-        let since = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        #[expect(clippy::disallowed_methods, reason = "the one door to timers")]
-        let sleep = tokio::time::sleep(duration);
-        sleep.boxed()
-    }
-}
-
-/// The process's generator, seeded by the operating system.
-struct SystemRandom;
-
-impl Random for SystemRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        use rand::Rng as _;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one door to the random generator"
-        )]
-        rand::rng().fill_bytes(buffer);
-    }
-}
-
-/// The current tokio runtime.
-struct TokioSpawner;
-
-/// Says that a task did not reach its end. Dropped during an unwind only.
-struct LossReport(&'static str);
-
-impl Drop for LossReport {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(task = self.0, "task panicked");
-        }
-    }
-}
-
-impl Spawner for TokioSpawner {
-    fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> TaskHandle {
-        let (task, handle) = prepare(future);
-        #[expect(clippy::disallowed_methods, reason = "the one door to tasks")]
-        let _detached = tokio::spawn(async move {
-            let _report = LossReport(name);
-            task.await;
-        });
-        handle
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -283,6 +228,23 @@ mod tests {
         assert_eq!(aborted.finished().await, TaskEnd::Aborted);
 
         let mut lost = env.spawn("panics", async { panic!("planted") });
+        assert_eq!(lost.finished().await, TaskEnd::Lost);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_blocks_has_a_thread_of_its_own() {
+        let env = Env::system();
+        let (go_on, wait) = std::sync::mpsc::channel();
+        let mut blocked = env
+            .spawn_blocking("blocks", async move {
+                let _ = wait.recv();
+            })
+            .unwrap();
+        go_on.send(()).unwrap();
+        assert_eq!(blocked.finished().await, TaskEnd::Returned);
+        let mut lost = env
+            .spawn_blocking("panics", async { panic!("planted") })
+            .unwrap();
         assert_eq!(lost.finished().await, TaskEnd::Lost);
     }
 

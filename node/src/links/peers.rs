@@ -3,42 +3,37 @@
 //! State owned: one link per node, kept connected in the background from its first use on. A session
 //! lives on the connection it was opened on and ends with it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _};
 use prost::Message as _;
-use quorate_link::certs::node_server_name;
-use quorate_link::client::{ChannelOptions, TlsClient};
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
-use quorate_proto::internal::peer_client::PeerClient;
 use quorate_proto::internal::{
     Envelope, PeerFrame, SessionEnd, SnapshotFrame, SnapshotReply, envelope,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 
-use super::frames::coalesce;
+use super::Calls;
 use crate::limits;
 use crate::raft::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender};
-use crate::system::AddressBook;
+use crate::serve::coalesce;
 
 /// Links to every other node.
 pub(crate) struct PeerLinks {
-    dialer: Arc<Dialer>,
-    links: Mutex<HashMap<NodeId, Arc<Link>>>,
+    parts: Arc<Parts>,
+    links: Mutex<BTreeMap<NodeId, Arc<Link>>>,
 }
 
-/// How a node is dialled.
-struct Dialer {
+/// What a link is made with.
+struct Parts {
     cluster_id: String,
     this: NodeId,
-    addresses: Arc<AddressBook>,
-    tls: TlsClient,
+    calls: Arc<dyn Calls>,
     env: Env,
 }
 
@@ -50,26 +45,19 @@ struct Link {
 
 struct Connection {
     outgoing: mpsc::Sender<Envelope>,
-    replies: HashMap<u64, mpsc::Sender<Envelope>>,
+    replies: BTreeMap<u64, mpsc::Sender<Envelope>>,
 }
 
 impl PeerLinks {
-    pub(crate) fn new(
-        cluster_id: String,
-        this: NodeId,
-        addresses: Arc<AddressBook>,
-        tls: TlsClient,
-        env: Env,
-    ) -> Self {
+    pub(crate) fn new(cluster_id: String, this: NodeId, calls: Arc<dyn Calls>, env: Env) -> Self {
         Self {
-            dialer: Arc::new(Dialer {
+            parts: Arc::new(Parts {
                 cluster_id,
                 this,
-                addresses,
-                tls,
+                calls,
                 env,
             }),
-            links: Mutex::new(HashMap::new()),
+            links: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -81,9 +69,9 @@ impl PeerLinks {
                 sessions_opened: AtomicU64::new(0),
                 connection: Mutex::new(None),
             });
-            self.dialer.env.spawn(
+            self.parts.env.spawn(
                 "peer link",
-                keep_connected(Arc::clone(&self.dialer), node, Arc::clone(&link)),
+                keep_connected(Arc::clone(&self.parts), node, Arc::clone(&link)),
             );
             link
         });
@@ -127,17 +115,8 @@ impl PeerNetwork for PeerLinks {
         node: NodeId,
         frames: mpsc::Receiver<SnapshotFrame>,
     ) -> BoxFuture<'static, Result<SnapshotReply, PeerUnreachable>> {
-        let dialer = Arc::clone(&self.dialer);
-        async move {
-            let mut client = dialer.dial(node).await?;
-            let sent = client.install_snapshot(ReceiverStream::new(frames)).await;
-            sent.map(tonic::Response::into_inner)
-                .map_err(|status| PeerUnreachable {
-                    node,
-                    detail: status.message().to_owned(),
-                })
-        }
-        .boxed()
+        let frames = ReceiverStream::new(frames).boxed();
+        self.parts.calls.install_snapshot(node, frames)
     }
 }
 
@@ -189,32 +168,10 @@ impl Link {
     }
 }
 
-impl Dialer {
-    async fn dial(&self, node: NodeId) -> Result<PeerClient<Channel>, PeerUnreachable> {
-        let unreachable = |detail: String| PeerUnreachable { node, detail };
-        let address = self
-            .addresses
-            .of(node)
-            .ok_or_else(|| unreachable("its address is not known".to_owned()))?;
-        let options = ChannelOptions {
-            connect_timeout: limits::CONNECT_TIMEOUT,
-            ..ChannelOptions::default()
-        };
-        let channel = self
-            .tls
-            .connect(&address, &node_server_name(node), options)
-            .await
-            .map_err(|e| unreachable(e.to_string()))?;
-        Ok(PeerClient::new(channel)
-            .max_decoding_message_size(limits::PEER_MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(limits::PEER_MESSAGE_BYTES_MAX))
-    }
-}
-
-async fn keep_connected(dialer: Arc<Dialer>, node: NodeId, link: Arc<Link>) {
+async fn keep_connected(parts: Arc<Parts>, node: NodeId, link: Arc<Link>) {
     let mut pause = limits::RECONNECT_PAUSE_MIN;
     loop {
-        match run_connection(&dialer, node, &link).await {
+        match run_connection(&parts, node, &link).await {
             Ok(()) => pause = limits::RECONNECT_PAUSE_MIN,
             Err(error) => {
                 tracing::debug!(%error, "no link");
@@ -223,15 +180,14 @@ async fn keep_connected(dialer: Arc<Dialer>, node: NodeId, link: Arc<Link>) {
         }
         // Closes every session: their reply queues go with the connection.
         *link.lock() = None;
-        dialer.env.sleep(pause).await;
+        parts.env.sleep(pause).await;
     }
 }
 
 /// Connects and serves one connection to its end.
-async fn run_connection(dialer: &Dialer, node: NodeId, link: &Link) -> Result<(), PeerUnreachable> {
-    let mut client = dialer.dial(node).await?;
+async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), PeerUnreachable> {
     let (outgoing, queue) = mpsc::channel(limits::PEER_QUEUE);
-    let (cluster_id, from_node) = (dialer.cluster_id.clone(), dialer.this.get());
+    let (cluster_id, from_node) = (parts.cluster_id.clone(), parts.this.get());
     let frames = coalesce(
         queue,
         limits::PEER_FRAME_ENVELOPES_MAX,
@@ -243,30 +199,17 @@ async fn run_connection(dialer: &Dialer, node: NodeId, link: &Link) -> Result<()
             envelopes,
         },
     );
-    let replies = client
-        .exchange(frames)
-        .await
-        .map_err(|status| PeerUnreachable {
-            node,
-            detail: status.message().to_owned(),
-        })?;
+    let mut replies = parts.calls.exchange(node, frames.boxed()).await?;
     tracing::debug!(%node, "linked");
     *link.lock() = Some(Connection {
         outgoing,
-        replies: HashMap::new(),
+        replies: BTreeMap::new(),
     });
-    let mut frames = replies.into_inner();
-    while let Some(frame) = frames.next().await {
-        match frame {
-            Ok(frame) => frame
-                .envelopes
-                .into_iter()
-                .for_each(|reply| link.deliver(reply)),
-            Err(status) => {
-                tracing::debug!(%node, status = status.message(), "link lost");
-                return Ok(());
-            }
+    while let Some(frame) = replies.next().await {
+        for reply in frame.envelopes {
+            link.deliver(reply);
         }
     }
+    tracing::debug!(%node, "link lost");
     Ok(())
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 /// A stream of frames, each made of everything that was queued when it was asked for.
 ///
 /// A frame holds at most `items_max` items and closes once their sizes reach `bytes_max`.
-pub(super) fn coalesce<T, F>(
+pub(crate) fn coalesce<T, F>(
     queue: mpsc::Receiver<T>,
     items_max: usize,
     bytes_max: usize,

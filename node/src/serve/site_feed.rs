@@ -22,7 +22,7 @@ use crate::raft::{Group, TouchedSites};
 use crate::shard::Host;
 
 /// Frames for one subscriber, until it goes or the node stops.
-pub(super) fn watch(host: &Arc<Host>, env: &Env) -> BoxStream<'static, SiteFrame> {
+pub(super) fn watch_sites(host: &Arc<Host>, env: &Env) -> BoxStream<'static, SiteFrame> {
     let (frames, queue) = mpsc::channel(limits::SITE_FRAMES_QUEUED);
     env.spawn("site feed", feed(Arc::clone(host), env.clone(), frames));
     ReceiverStream::new(queue).boxed()
@@ -221,6 +221,6 @@ fn states(
 }
 
 /// Whole milliseconds, for a report.
-pub(super) fn millis(duration: std::time::Duration) -> u64 {
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,66 @@
+//! What other nodes send: Raft messages and snapshots.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use prost::Message as _;
+use quorate_proto::internal::{Envelope, PeerFrame, SnapshotFrame, SnapshotReply};
+use tokio::sync::mpsc;
+
+use super::frames::coalesce;
+use crate::limits;
+use crate::raft::{FindGroup, Inbound, SnapshotRefused, receive_snapshot};
+use crate::running::RunningNode;
+
+/// Feeds the replicas here with the messages of one connection, and gathers their replies.
+pub(super) fn exchange(
+    node: &RunningNode,
+    mut frames: BoxStream<'static, PeerFrame>,
+) -> BoxStream<'static, PeerFrame> {
+    let (replies, queue) = mpsc::channel(limits::PEER_QUEUE);
+    let groups: Arc<dyn FindGroup> = Arc::clone(&node.host) as _;
+    let mut inbound = Inbound::new(groups, node.env.clone(), replies);
+    let cluster_id = node.cluster_id.clone();
+    node.env.spawn("peer stream", async move {
+        while let Some(frame) = frames.next().await {
+            if frame.cluster_id != cluster_id {
+                return;
+            }
+            for envelope in frame.envelopes {
+                inbound.accept(envelope).await;
+            }
+        }
+    });
+    let (cluster_id, from_node) = (node.cluster_id.clone(), node.node.get());
+    coalesce(
+        queue,
+        limits::PEER_FRAME_ENVELOPES_MAX,
+        limits::PEER_FRAME_BYTES,
+        Envelope::encoded_len,
+        move |envelopes| PeerFrame {
+            cluster_id: cluster_id.clone(),
+            from_node,
+            envelopes,
+        },
+    )
+    .boxed()
+}
+
+/// Takes in one snapshot under a name that no other has on this node.
+pub(super) async fn install_snapshot(
+    node: &RunningNode,
+    frames: BoxStream<'static, SnapshotFrame>,
+) -> Result<SnapshotReply, SnapshotRefused> {
+    let number = node.snapshots_received.fetch_add(1, Ordering::Relaxed);
+    let received = receive_snapshot(
+        frames,
+        &node.cluster_id,
+        &*node.host,
+        Arc::clone(&node.engine),
+        format!("incoming-{number}"),
+    )
+    .await;
+    received.inspect_err(|refused| tracing::warn!(%refused, "a snapshot was not installed"))
+}

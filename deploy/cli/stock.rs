@@ -45,7 +45,7 @@ pub(crate) enum StockCommand {
 /// Which product, and under which request.
 #[derive(Args, Debug)]
 pub(crate) struct ChangeArgs {
-    /// The product [default: the first of the first program]
+    /// The product [default: the first of the first program, by id]
     #[arg(long, value_name = "ID")]
     product: Option<ProductId>,
 

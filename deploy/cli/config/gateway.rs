@@ -57,7 +57,7 @@ pub(crate) enum RoleName {
 pub(crate) struct PublicFile {
     /// Plain HTTP: everything here is public.
     pub(crate) listen: SocketAddr,
-    /// Whose stock is shown where a request names none; the first program's first product where
+    /// Whose stock is shown where a request names none; the first program's (by id) first product where
     /// nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) product: Option<String>,

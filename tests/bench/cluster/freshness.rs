@@ -139,7 +139,7 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
 /// The cluster counted what the morning was told, and at most the units that the probe bought meanwhile.
 fn agrees_but_for(probes: usize, verify: &Value) -> anyhow::Result<()> {
     let (own, cluster) = (&verify["own"], &verify["cluster"]);
-    let more = |name: &str| Some(cluster[name].as_u64()?.checked_sub(own[name].as_u64()?)?);
+    let more = |name: &str| cluster[name].as_u64()?.checked_sub(own[name].as_u64()?);
     let grants = more("grants");
     ensure!(
         own["denials"] == cluster["denials"]

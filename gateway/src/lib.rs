@@ -25,6 +25,7 @@ mod public;
 mod retry;
 mod route;
 mod sealing_keys;
+pub mod seams;
 mod service;
 mod session;
 
@@ -41,7 +42,7 @@ use zeroize::Zeroizing;
 use directory::Directory;
 use dispatch::Dispatcher;
 use national_id::CitizenHasher;
-use nodes::Nodes;
+use nodes::{GrpcDial, Nodes};
 use public::{PublicApi, Snapshot};
 pub use public::{PublicConfig, region::region_of};
 use sealing_keys::SealingKeys;
@@ -165,7 +166,7 @@ pub async fn run(
         cluster_id: config.cluster_id.clone(),
         directory: directory.clone(),
         snapshot: snapshot.clone(),
-        tls: client,
+        dial: Arc::new(GrpcDial { tls: client }),
         env: env.clone(),
     });
     let keep_nodes = env.spawn("nodes", nodes.clone().run(config.seeds));

@@ -4,13 +4,15 @@
 //! State owned: a link to every node of the newest view. Invariants: a node of the view has exactly one
 //! link, dialled at the address that the view gives; a node that left the view has none, and commands on
 //! their way to it are lost at once. Deliberately absent: which node to ask (`route`), and when to ask
-//! again (`retry`). This is the one place that speaks gRPC to nodes.
+//! again (`retry`). `grpc` is the one place that speaks gRPC to nodes.
 
 mod audit;
 mod calls;
 mod codec;
 mod connection;
 pub(crate) mod decode;
+pub(crate) mod dial;
+mod grpc;
 pub(crate) mod pipeline;
 mod seeds;
 mod sites;
@@ -21,18 +23,21 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
-use quorate_link::{Env, TaskHandle, TlsClient};
+use quorate_link::{Env, TaskHandle};
 use quorate_proto::ids::NodeId;
 
 pub(crate) use audit::{AuditRow, Moved, StockPlace};
-pub(crate) use calls::{DigestReport, NodeCallError, NodeReport, ReplicaReport, SystemError};
+pub(crate) use calls::{DigestReport, NodeReport, ReplicaReport};
 pub(crate) use codec::Operation;
+pub(crate) use dial::{NodeCallError, SystemError};
+pub(crate) use grpc::GrpcDial;
 
 use crate::{
     directory::{Directory, View},
     public::Snapshot,
 };
 use connection::Connected;
+use dial::{Dial, NodeConnection};
 use pipeline::Pipeline;
 
 /// What every connection needs.
@@ -41,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) directory: Arc<Directory>,
     /// What the site feeds fill.
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) tls: TlsClient,
+    pub(crate) dial: Arc<dyn Dial>,
     pub(crate) env: Env,
 }
 
@@ -111,8 +116,8 @@ impl Nodes {
     }
 
     /// The connection to a node, while there is one.
-    fn connected(&self, node: NodeId) -> Option<Arc<Connected>> {
-        Some(self.links().get(&node)?.connected.clone())
+    fn connection(&self, node: NodeId) -> Option<Arc<dyn NodeConnection>> {
+        self.links().get(&node)?.connected.connection()
     }
 
     fn links(&self) -> RwLockReadGuard<'_, BTreeMap<NodeId, Link>> {

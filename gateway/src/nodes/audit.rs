@@ -4,16 +4,14 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use quorate_proto::{
     ids::{NodeId, ProductId, ShardId, SiteCode, SiteKey},
     internal::{self, AuditStockRequest},
     storage,
 };
 
-use super::{
-    Nodes,
-    calls::{NodeCallError, request},
-};
+use super::{Nodes, dial::NodeCallError};
 
 /// A site and a product.
 pub(crate) type StockPlace = (SiteKey, ProductId);
@@ -54,17 +52,15 @@ impl Nodes {
             shard: shard.get(),
             log_index,
         };
-        let call = self.call(node, timeout, async |mut client, timeout| {
-            let mut parts = client
-                .audit_stock(request(asked, timeout))
-                .await?
-                .into_inner();
-            while let Some(part) = parts.message().await? {
-                read(part, visit).map_err(tonic::Status::data_loss)?;
+        let connection = self.reach(node)?;
+        let account = async {
+            let mut parts = connection.audit_stock(asked, timeout).await?;
+            while let Some(part) = parts.next().await {
+                read(part?, visit).map_err(|why| NodeCallError::Refused(why.to_owned()))?;
             }
-            Ok(tonic::Response::new(()))
-        });
-        call.await
+            Ok(())
+        };
+        self.in_time(timeout, account).await
     }
 }
 

@@ -3,60 +3,19 @@
 //! Laws: every call has a time limit; a call that was not answered is `unknown` to whoever asked, never
 //! bad. Deliberately absent: retries, except for proposals, which only one node can decide.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use quorate_proto::{
     ids::{NodeId, ProgramId, ReplicaId, ShardId},
-    internal::{
-        self, DigestRequest, ProposeSystemRequest, StatusRequest, cluster_client::ClusterClient,
-    },
-    status::{ErrorReason, reason_of},
+    internal::{self, DigestRequest, ProposeSystemRequest, StatusRequest},
     storage,
 };
-use tonic::{Code, Request, Status, transport::Channel};
 
-use super::Nodes;
+use super::{
+    Nodes,
+    dial::{NodeCallError, NodeConnection, SystemError},
+};
 use crate::limits;
-
-/// Why a node did not answer a call.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NodeCallError {
-    /// There is no connection to it.
-    #[error("not connected")]
-    NotConnected,
-    /// It did not answer in time.
-    #[error("no answer in time")]
-    TimedOut,
-    /// The connection broke, or the node was not able to answer.
-    #[error("no answer: {0}")]
-    Broken(String),
-    /// It answered, and the answer is that it cannot give what was asked for.
-    #[error("{0}")]
-    Refused(String),
-}
-
-impl NodeCallError {
-    /// Whether the node was heard at all: what was not heard is unknown, not bad.
-    pub(crate) fn was_heard(&self) -> bool {
-        match self {
-            NodeCallError::NotConnected | NodeCallError::TimedOut | NodeCallError::Broken(_) => {
-                false
-            }
-            NodeCallError::Refused(_) => true,
-        }
-    }
-
-    fn from_status(status: &Status) -> NodeCallError {
-        let message = status.message().to_owned();
-        match status.code() {
-            Code::DeadlineExceeded => NodeCallError::TimedOut,
-            Code::NotFound | Code::DataLoss | Code::FailedPrecondition => {
-                NodeCallError::Refused(message)
-            }
-            _ => NodeCallError::Broken(message),
-        }
-    }
-}
 
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,28 +52,12 @@ pub(crate) struct DigestReport {
     pub(crate) records: internal::RecordTotals,
 }
 
-/// Why the system shard did not take a proposal.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SystemError {
-    /// It decided against it.
-    #[error("{0}")]
-    Refused(String),
-    /// No node could decide it. Nothing was done.
-    #[error("the system shard cannot be reached")]
-    Unavailable,
-    /// It may have been recorded.
-    #[error("it is not known whether the system shard has recorded it")]
-    OutcomeUnknown,
-}
-
 impl Nodes {
     /// What this node says of itself.
     pub(crate) async fn status(&self, node: NodeId) -> Result<NodeReport, NodeCallError> {
         let timeout = limits::NODE_STATUS_TIMEOUT;
-        let report = self.call(node, timeout, async |mut client, timeout| {
-            client.status(request(StatusRequest {}, timeout)).await
-        });
-        Ok(node_report(report.await?))
+        let status = self.reach(node)?.status(StatusRequest {}, timeout);
+        Ok(node_report(self.in_time(timeout, status).await?))
     }
 
     /// What this node's replica of a shard holds at `log_index`; waits until it has come there.
@@ -130,10 +73,8 @@ impl Nodes {
             log_index,
         };
         let timeout = timeout.min(limits::DIGEST_TIMEOUT);
-        let report = self.call(node, timeout, async |mut client, timeout| {
-            client.digest(request(asked, timeout)).await
-        });
-        digest_report(report.await?)
+        let digest = self.reach(node)?.digest(asked, timeout);
+        digest_report(self.in_time(timeout, digest).await?)
     }
 
     /// Asks the system shard to record a command: its leader first, if known, then every other node, until
@@ -181,68 +122,29 @@ impl Nodes {
         command: &storage::SystemCommand,
         timeout: Duration,
     ) -> Result<storage::SystemOutcome, SystemError> {
-        let connected = self.connected(node);
-        let channel = connected.and_then(|connected| connected.channel());
-        let channel = channel.ok_or(SystemError::Unavailable)?;
-        let mut client = ClusterClient::new(channel);
+        let connection = self.connection(node).ok_or(SystemError::Unavailable)?;
         let proposal = ProposeSystemRequest {
             command: Some(command.clone()),
         };
-        let call = client.propose_system(request(proposal, timeout));
+        let call = connection.propose(proposal, timeout);
         match self.context.env.timeout(timeout, call).await {
-            Ok(Ok(response)) => response
-                .into_inner()
-                .outcome
-                .ok_or(SystemError::OutcomeUnknown),
-            Ok(Err(status)) => Err(system_error(&status)),
+            Ok(outcome) => outcome,
             Err(_) => Err(SystemError::OutcomeUnknown),
         }
     }
 
-    pub(super) async fn call<T>(
+    /// The connection to a node that is to be asked something.
+    pub(super) fn reach(&self, node: NodeId) -> Result<Arc<dyn NodeConnection>, NodeCallError> {
+        self.connection(node).ok_or(NodeCallError::NotConnected)
+    }
+
+    pub(super) async fn in_time<T>(
         &self,
-        node: NodeId,
-        timeout: Duration,
-        call: impl AsyncFnOnce(ClusterClient<Channel>, Duration) -> Result<tonic::Response<T>, Status>,
+        time_limit: Duration,
+        call: impl Future<Output = Result<T, NodeCallError>>,
     ) -> Result<T, NodeCallError> {
-        let connected = self.connected(node);
-        let channel = connected.and_then(|connected| connected.channel());
-        let channel = channel.ok_or(NodeCallError::NotConnected)?;
-        let client = ClusterClient::new(channel);
-        match self
-            .context
-            .env
-            .timeout(timeout, call(client, timeout))
-            .await
-        {
-            Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(NodeCallError::from_status(&status)),
-            Err(_) => Err(NodeCallError::TimedOut),
-        }
-    }
-}
-
-/// A request that tells the node how long somebody waits.
-pub(super) fn request<T>(message: T, timeout: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(timeout);
-    request
-}
-
-/// Only an error that says so itself means that nothing was done; a broken connection does not.
-fn system_error(status: &Status) -> SystemError {
-    match status.code() {
-        Code::InvalidArgument => return SystemError::Refused(status.message().to_owned()),
-        // It does not lead the system shard and knows nobody who does.
-        Code::FailedPrecondition => return SystemError::Unavailable,
-        _ => {}
-    }
-    match reason_of(status) {
-        Some(
-            ErrorReason::ShardUnavailable | ErrorReason::Overloaded | ErrorReason::DeadlinePassed,
-        ) => SystemError::Unavailable,
-        Some(ErrorReason::OutcomeUnknown) | None => SystemError::OutcomeUnknown,
-        Some(_) => SystemError::Refused(status.message().to_owned()),
+        let answered = self.context.env.timeout(time_limit, call).await;
+        answered.unwrap_or(Err(NodeCallError::TimedOut))
     }
 }
 

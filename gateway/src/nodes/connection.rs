@@ -12,21 +12,18 @@ use std::{
 };
 
 use futures_util::{
-    Stream,
+    Stream, StreamExt as _,
     future::{Either, select, try_join},
 };
-use quorate_link::{ChannelOptions, Env, identity::node_server_name};
+use quorate_link::Env;
 use quorate_proto::{
     ids::NodeId,
-    internal::{
-        CommandFrame, ReplyFrame, WatchRequest, cluster_client::ClusterClient,
-        shard_client::ShardClient,
-    },
+    internal::{ClusterEvent, CommandFrame, ReplyFrame, WatchRequest},
 };
-use tonic::{Status, Streaming, transport::Channel};
 
 use super::{
     Context, decode,
+    dial::{Incoming, LinkError, NodeConnection},
     pipeline::{Generation, Pipeline},
     sites,
 };
@@ -36,11 +33,11 @@ use crate::limits;
 #[derive(Debug, thiserror::Error)]
 enum ConnectionEnd {
     #[error("cannot connect")]
-    Connect(#[source] quorate_link::ConnectError),
+    Connect(#[source] LinkError),
     #[error("the stream of commands was refused or broken")]
-    Exchange(#[source] Box<Status>),
+    Exchange(#[source] LinkError),
     #[error("the stream of news was refused or broken")]
-    Watch(#[source] Box<Status>),
+    Watch(#[source] LinkError),
     #[error("the node ended the stream of {0}")]
     Ended(&'static str),
     #[error("the node left commands unanswered past their deadline and replies to none")]
@@ -49,28 +46,18 @@ enum ConnectionEnd {
 
 /// The connection to a node, while there is one; for single calls beside the streams.
 #[derive(Default)]
-pub(super) struct Connected(Mutex<Option<Channel>>);
+pub(super) struct Connected(Mutex<Option<Arc<dyn NodeConnection>>>);
 
 impl Connected {
-    pub(super) fn channel(&self) -> Option<Channel> {
+    pub(super) fn connection(&self) -> Option<Arc<dyn NodeConnection>> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn set(&self, channel: Option<Channel>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = channel;
-    }
-}
-
-/// How every connection to a node behaves.
-pub(super) fn channel_options() -> ChannelOptions {
-    ChannelOptions {
-        connect_timeout: limits::NODE_CONNECT_TIMEOUT,
-        keepalive_interval: Some(limits::NODE_KEEPALIVE_INTERVAL),
-        keepalive_timeout: limits::NODE_KEEPALIVE_TIMEOUT,
-        ..ChannelOptions::default()
+    fn set(&self, connection: Option<Arc<dyn NodeConnection>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = connection;
     }
 }
 
@@ -109,12 +96,10 @@ pub(super) async fn keep(
     let mut backoff = Backoff::new();
     let mut reported = false;
     loop {
-        let name = node_server_name(node);
-        let dialled = context.tls.connect(&address, &name, channel_options());
-        let end = match dialled.await {
-            Ok(channel) => {
-                connected.set(Some(channel.clone()));
-                let end = serve(&context, node, channel, &pipeline).await;
+        let end = match context.dial.dial(Some(node), &address).await {
+            Ok(connection) => {
+                connected.set(Some(connection.clone()));
+                let end = serve(&context, node, &*connection, &pipeline).await;
                 connected.set(None);
                 // It had accepted our stream: what follows is a new story.
                 if pipeline.is_open() {
@@ -140,14 +125,14 @@ pub(super) async fn keep(
 async fn serve(
     context: &Context,
     node: NodeId,
-    channel: Channel,
+    connection: &dyn NodeConnection,
     pipeline: &Arc<Pipeline>,
 ) -> ConnectionEnd {
-    let news = watch(context, channel.clone());
-    let commands = exchange(context, node, channel.clone(), pipeline);
+    let news = watch(context, connection);
+    let commands = exchange(context, node, connection, pipeline);
     let streams = pin!(try_join(news, commands));
     // The site feed comes and goes by itself: no sale waits for it.
-    let sites = pin!(sites::follow(context, node, channel));
+    let sites = pin!(sites::follow(context, node, connection));
     match select(streams, sites).await {
         Either::Left((Ok((never, _)), _)) | Either::Right((never, _)) => match never {},
         Either::Left((Err(end), _)) => end,
@@ -156,28 +141,27 @@ async fn serve(
 
 async fn watch(
     context: &Context,
-    channel: Channel,
+    connection: &dyn NodeConnection,
 ) -> Result<std::convert::Infallible, ConnectionEnd> {
-    let broken = |status| ConnectionEnd::Watch(Box::new(status));
-    let mut events = open_watch(context, channel).await.map_err(broken)?;
+    let opened = open_watch(context, connection).await;
+    let mut events = opened.map_err(ConnectionEnd::Watch)?;
     loop {
-        let event = events.message().await.map_err(broken)?;
-        apply(context, event.ok_or(ConnectionEnd::Ended("news"))?);
+        let event = events.next().await.ok_or(ConnectionEnd::Ended("news"))?;
+        apply(context, event.map_err(ConnectionEnd::Watch)?);
     }
 }
 
 pub(super) async fn open_watch(
     context: &Context,
-    channel: Channel,
-) -> Result<Streaming<quorate_proto::internal::ClusterEvent>, Status> {
+    connection: &dyn NodeConnection,
+) -> Result<Incoming<ClusterEvent>, LinkError> {
     let request = WatchRequest {
         cluster_id: context.cluster_id.clone(),
     };
-    let mut client = ClusterClient::new(channel).max_decoding_message_size(limits::VIEW_BYTES_MAX);
-    Ok(client.watch(request).await?.into_inner())
+    connection.watch(request).await
 }
 
-pub(super) fn apply(context: &Context, event: quorate_proto::internal::ClusterEvent) {
+pub(super) fn apply(context: &Context, event: ClusterEvent) {
     let (news, error) = decode::news(event);
     if let Some(error) = error {
         tracing::error!(%error, "a node sent a view that breaks the laws of views; ignored");
@@ -188,10 +172,9 @@ pub(super) fn apply(context: &Context, event: quorate_proto::internal::ClusterEv
 async fn exchange(
     context: &Context,
     node: NodeId,
-    channel: Channel,
+    connection: &dyn NodeConnection,
     pipeline: &Arc<Pipeline>,
 ) -> Result<std::convert::Infallible, ConnectionEnd> {
-    let broken = |status| ConnectionEnd::Exchange(Box::new(status));
     let generation = pipeline.attach(context.env.monotonic());
     let frames = Frames {
         greeted: false,
@@ -199,9 +182,8 @@ async fn exchange(
         pipeline: pipeline.clone(),
         env: context.env.clone(),
     };
-    let mut client =
-        ShardClient::new(channel).max_decoding_message_size(limits::REPLY_FRAME_BYTES_MAX);
-    let replies = client.exchange(frames).await.map_err(broken)?.into_inner();
+    let accepted = connection.exchange(frames.boxed()).await;
+    let replies = accepted.map_err(ConnectionEnd::Exchange)?;
     pipeline.open(generation);
     tracing::info!(node = node.get(), "connected to a node");
     let deliver = deliver(context, generation, pipeline, replies);
@@ -217,15 +199,15 @@ async fn deliver(
     context: &Context,
     generation: Generation,
     pipeline: &Pipeline,
-    mut replies: Streaming<ReplyFrame>,
+    mut replies: Incoming<ReplyFrame>,
 ) -> ConnectionEnd {
     loop {
-        match replies.message().await {
-            Ok(Some(frame)) => {
+        match replies.next().await {
+            Some(Ok(frame)) => {
                 pipeline.deliver(generation, frame.replies, context.env.monotonic());
             }
-            Ok(None) => return ConnectionEnd::Ended("commands"),
-            Err(status) => return ConnectionEnd::Exchange(Box::new(status)),
+            None => return ConnectionEnd::Ended("commands"),
+            Some(Err(error)) => return ConnectionEnd::Exchange(error),
         }
     }
 }

@@ -193,7 +193,10 @@ impl Pipeline {
         for queued in queue {
             let _ = queued.caller.send(Err(Lost { maybe_sent: false }));
         }
-        for in_flight in in_flight.into_values() {
+        // In the order in which they were sent, so that the same run is the same twice.
+        let mut in_flight: Vec<(u64, InFlight)> = in_flight.into_iter().collect();
+        in_flight.sort_unstable_by_key(|(correlation, _)| *correlation);
+        for (_, in_flight) in in_flight {
             let _ = in_flight.caller.send(Err(Lost { maybe_sent: true }));
         }
     }

@@ -3,11 +3,12 @@
 //!
 //! Deliberately absent: keeping a connection to a seed. Once the view is known, its nodes are dialled.
 
-use quorate_link::identity::NODE_SERVER_NAME;
+use futures_util::StreamExt as _;
 
 use super::{
     Nodes,
     connection::{self, Backoff},
+    dial::LinkError,
 };
 use crate::limits;
 
@@ -15,9 +16,9 @@ use crate::limits;
 #[derive(Debug, thiserror::Error)]
 enum SeedError {
     #[error("cannot connect")]
-    Connect(#[source] quorate_link::ConnectError),
+    Connect(#[source] LinkError),
     #[error("it refused to send news")]
-    Watch(#[source] Box<tonic::Status>),
+    Watch(#[source] LinkError),
     #[error("it sent no view of this cluster")]
     NoView,
 }
@@ -62,15 +63,14 @@ async fn ask_all(nodes: &Nodes, seeds: &[String], report: bool) -> bool {
 /// Takes in the seed's news until it has sent a view.
 async fn ask(nodes: &Nodes, address: &str) -> Result<(), SeedError> {
     let context = &nodes.context;
-    let options = connection::channel_options();
-    let connect = context.tls.connect(address, NODE_SERVER_NAME, options);
-    let channel = connect.await.map_err(SeedError::Connect)?;
-    let broken = |status| SeedError::Watch(Box::new(status));
+    let dialled = context.dial.dial(None, address).await;
+    let connection = dialled.map_err(SeedError::Connect)?;
     let first_view = async {
-        let mut events = connection::open_watch(context, channel)
+        let mut events = connection::open_watch(context, &*connection)
             .await
-            .map_err(broken)?;
-        while let Some(event) = events.message().await.map_err(broken)? {
+            .map_err(SeedError::Watch)?;
+        while let Some(event) = events.next().await {
+            let event = event.map_err(SeedError::Watch)?;
             let has_view = event.view.is_some();
             connection::apply(context, event);
             if has_view && context.directory.view().is_some() {

@@ -6,14 +6,18 @@
 
 use std::convert::Infallible;
 
+use futures_util::StreamExt as _;
 use quorate_proto::{
     ids::{NodeId, ProductId, ShardId, SiteCode, SiteType},
-    internal::{self, WatchSitesRequest, cluster_client::ClusterClient},
+    internal::{self, WatchSitesRequest},
     storage,
 };
-use tonic::{Status, transport::Channel};
 
-use super::{Context, connection::Backoff};
+use super::{
+    Context,
+    connection::Backoff,
+    dial::{LinkError, NodeConnection},
+};
 use crate::{
     limits,
     public::{Location, Profile, SiteFrame, SiteNews, Stock},
@@ -23,7 +27,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 enum FeedEnd {
     #[error("the stream of sites was refused or broken")]
-    Broken(#[from] Box<Status>),
+    Broken(#[source] LinkError),
     #[error("the node ended the stream of sites")]
     Ended,
     #[error("the node was silent")]
@@ -31,10 +35,14 @@ enum FeedEnd {
 }
 
 /// Never returns; dropped with the connection.
-pub(super) async fn follow(context: &Context, node: NodeId, channel: Channel) -> Infallible {
+pub(super) async fn follow(
+    context: &Context,
+    node: NodeId,
+    connection: &dyn NodeConnection,
+) -> Infallible {
     let mut backoff = Backoff::new();
     loop {
-        let end = read(context, channel.clone(), &mut backoff).await;
+        let end = read(context, connection, &mut backoff).await;
         say(node, &end);
         backoff.pause(&context.env).await;
     }
@@ -45,26 +53,28 @@ fn say(node: NodeId, end: &FeedEnd) {
     tracing::debug!(node = node.get(), error, "lost the site feed of a node");
 }
 
-async fn read(context: &Context, channel: Channel, backoff: &mut Backoff) -> FeedEnd {
-    let mut client =
-        ClusterClient::new(channel).max_decoding_message_size(limits::SITE_FRAME_BYTES_MAX);
+async fn read(
+    context: &Context,
+    connection: &dyn NodeConnection,
+    backoff: &mut Backoff,
+) -> FeedEnd {
     let request = WatchSitesRequest {
         cluster_id: context.cluster_id.clone(),
     };
-    let mut frames = match client.watch_sites(request).await {
-        Ok(response) => response.into_inner(),
-        Err(status) => return FeedEnd::Broken(Box::new(status)),
+    let mut frames = match connection.watch_sites(request).await {
+        Ok(frames) => frames,
+        Err(error) => return FeedEnd::Broken(error),
     };
     loop {
-        let next = frames.message();
+        let next = frames.next();
         let heard = context.env.timeout(limits::SITE_FEED_SILENCE_MAX, next);
         match heard.await {
-            Ok(Ok(Some(frame))) => {
+            Ok(Some(Ok(frame))) => {
                 context.snapshot.apply(site_frame(frame));
                 backoff.reset();
             }
-            Ok(Ok(None)) => return FeedEnd::Ended,
-            Ok(Err(status)) => return FeedEnd::Broken(Box::new(status)),
+            Ok(None) => return FeedEnd::Ended,
+            Ok(Some(Err(error))) => return FeedEnd::Broken(error),
             Err(_) => return FeedEnd::Silent,
         }
     }

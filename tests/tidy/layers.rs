@@ -59,6 +59,18 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb"],
     },
     Layer {
+        name: "quorate-sim",
+        may_use: &[
+            "quorate-proto",
+            "quorate-link",
+            "quorate-core",
+            "quorate-node",
+            "quorate-gateway",
+            "quorate-harness",
+        ],
+        never: &["openraft", "rocksdb", "rand"],
+    },
+    Layer {
         name: "quorate",
         may_use: &[
             "quorate-proto",

@@ -1,0 +1,174 @@
+//! What a simulated process writes, and what of it survives.
+//!
+//! Two families of rows and the tables of snapshots, with the same promises as the real engine's and no more:
+//!
+//! * Log: a power cut keeps everything up to the last sync, and a random part of the batches after it: the first so
+//!   many. The kill of a process keeps all.
+//! * State: both keep everything up to the last flush, and sometimes the first so many batches after it, as an engine
+//!   that has flushed by itself would.
+//! * A table that was not finished is gone or torn; one that was is whole until it is taken in or removed.
+//! * A write that cannot be done, and a sync or flush that fails, are told as errors; what they were to make durable
+//!   may survive or not. A damaged row is told as an error when it is read.
+//!
+//! State owned: the rows, how to take back those that may be lost, and what is to go wrong. Deliberately absent:
+//! files, and damage that no checksum would find.
+
+mod engine;
+mod platter;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quorate_link::env::Env;
+use quorate_node::seams::{Engine, Family};
+
+use crate::chance::Chance;
+use engine::SimEngine;
+use platter::Platter;
+
+/// How long a disk takes, of virtual time: usually about the first, once in a while up to the second.
+#[derive(Clone, Copy)]
+struct Latency {
+    usual: Duration,
+    worst: Duration,
+}
+
+impl Latency {
+    /// A good disk's sync.
+    const SYNC: Latency = Latency {
+        usual: Duration::from_micros(400),
+        worst: Duration::from_millis(30),
+    };
+    /// A good disk's flush of a small state.
+    const FLUSH: Latency = Latency {
+        usual: Duration::from_millis(5),
+        worst: Duration::from_millis(200),
+    };
+}
+
+/// What is wrong with a disk. The default is nothing.
+#[derive(Default)]
+struct Trouble {
+    full: bool,
+    sync_fails: bool,
+    slower_by: Duration,
+}
+
+/// How a process lost its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The machine lost power: what was not synced is lost, or partly lost.
+    Power,
+    /// The process was killed: what it wrote is with the operating system.
+    Process,
+}
+
+/// What a crash did, for coverage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrashReport {
+    /// Batches of the log that were not synced and are lost.
+    pub log_batches_lost: usize,
+    /// Batches of the log that were not synced and survived.
+    pub log_batches_kept: usize,
+    /// Batches of the state that were not flushed and are lost.
+    pub state_batches_lost: usize,
+    /// Batches of the state that were not flushed and survived.
+    pub state_batches_kept: usize,
+    /// Tables that are torn.
+    pub tables_torn: usize,
+}
+
+/// One disk. It outlives the processes that use it, one after the other.
+pub struct SimDisk {
+    platter: Arc<Mutex<Platter>>,
+}
+
+impl SimDisk {
+    /// An empty disk.
+    #[must_use]
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self {
+            platter: Arc::new(Mutex::new(Platter::new(Chance::new(seed)))),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Platter> {
+        self.platter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine of a process, whose `env` this is. An engine that was opened before can do nothing any more.
+    #[must_use]
+    pub fn open(&self, env: Env) -> Arc<dyn Engine> {
+        let generation = self.lock().open();
+        Arc::new(SimEngine::new(Arc::clone(&self.platter), generation, env))
+    }
+
+    /// Takes the disk away from its process and decides what survives. To be called before the tasks of the process
+    /// are dropped: what they would tidy up while they are dropped is not done in a crash.
+    pub fn crash(&self, how: Crash) -> CrashReport {
+        self.lock().crash(how)
+    }
+
+    /// Puts an empty disk in its place. Only after a crash.
+    pub fn wipe(&self) {
+        self.restore(&Copy::default());
+    }
+
+    /// A copy of everything that is on it. Only after a crash.
+    #[must_use]
+    pub fn copy(&self) -> Copy {
+        Copy(self.lock().copy())
+    }
+
+    /// Puts a copy back in place of what is there. Only after a crash.
+    pub fn restore(&self, copy: &Copy) {
+        self.lock().restore(&copy.0);
+    }
+
+    /// Damages the row that `choice` falls on; says which, or `None` if there is none. Only after a crash.
+    pub fn flip_bit(&self, choice: u64) -> Option<(Family, Vec<u8>)> {
+        self.lock().damage(choice)
+    }
+
+    /// Every sync and flush takes longer by up to this.
+    pub fn slow_sync(&self, by: Duration) {
+        self.lock().trouble.slower_by = by;
+    }
+
+    /// Whether syncs and flushes fail.
+    pub fn fail_sync(&self, fails: bool) {
+        self.lock().trouble.sync_fails = fails;
+    }
+
+    /// Whether there is no room: nothing more can be written.
+    pub fn fill(&self, full: bool) {
+        self.lock().trouble.full = full;
+    }
+
+    /// Ends all trouble but damage.
+    pub fn heal(&self) {
+        self.lock().trouble = Trouble::default();
+    }
+
+    /// The value of a row of the log that is sure to survive a power cut now.
+    #[must_use]
+    pub fn synced_log(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.lock().log.secured_row(key)
+    }
+}
+
+/// What was on a disk at some time.
+#[derive(Clone, Default)]
+pub struct Copy(platter::Content);
+
+/// Rows that cannot be read.
+type Damaged = BTreeSet<(bool, Vec<u8>)>;
+
+/// Families have no order of their own.
+fn is_log(family: Family) -> bool {
+    family == Family::Log
+}
+
+#[cfg(test)]
+mod tests;

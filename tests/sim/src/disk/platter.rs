@@ -1,0 +1,340 @@
+//! The rows of a disk, and how those that may be lost are taken back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use quorate_node::seams::{Family, KeyRange, Row, RowOp, StorageError};
+
+use super::{Crash, CrashReport, Damaged, Latency, Trouble, is_log};
+use crate::chance::Chance;
+
+/// Rows in key order.
+pub(super) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What a batch has overwritten: taking it back restores it.
+type Undo = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+/// A table of a snapshot.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) rows: Vec<Row>,
+    /// Written and synced to its end.
+    pub(super) whole: bool,
+}
+
+/// One family: its rows, and the batches that a cut may take back.
+#[derive(Clone, Default)]
+pub(super) struct Rewindable {
+    pub(super) rows: Rows,
+    undo: VecDeque<Undo>,
+    /// Batches ever written.
+    written: u64,
+}
+
+impl Rewindable {
+    /// Writes a batch; returns its number.
+    fn write(&mut self, batch: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> u64 {
+        let mut undo = Undo::new();
+        for (key, value) in batch {
+            let before = match value {
+                Some(value) => self.rows.insert(key.clone(), value),
+                None => self.rows.remove(&key),
+            };
+            undo.push((key, before));
+        }
+        self.undo.push_back(undo);
+        self.written += 1;
+        self.written
+    }
+
+    /// Nothing up to this batch can be lost any more.
+    fn secure(&mut self, through: u64) {
+        let open = self.undo.len() as u64;
+        let secured = (through + open).saturating_sub(self.written).min(open);
+        self.undo
+            .drain(..usize::try_from(secured).unwrap_or(usize::MAX));
+    }
+
+    /// Takes back all but the first `keep` of the batches that can be lost; returns how many are lost.
+    fn rewind(&mut self, keep: usize) -> usize {
+        let lost = self.undo.len().saturating_sub(keep);
+        for _ in 0..lost {
+            for (key, before) in self.undo.pop_back().unwrap_or_default().into_iter().rev() {
+                match before {
+                    Some(value) => self.rows.insert(key, value),
+                    None => self.rows.remove(&key),
+                };
+            }
+        }
+        self.undo.clear();
+        lost
+    }
+
+    /// What would be left of a row if everything that can be lost were.
+    pub(super) fn secured_row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let overwritten = self
+            .undo
+            .iter()
+            .flatten()
+            .find(|(changed, _)| changed == key);
+        match overwritten {
+            Some((_, before)) => before.clone(),
+            None => self.rows.get(key).cloned(),
+        }
+    }
+}
+
+/// What is on a disk that nobody uses.
+#[derive(Clone, Default)]
+pub(super) struct Content {
+    log: Rows,
+    state: Rows,
+    tables: BTreeMap<String, Table>,
+    damaged: Damaged,
+}
+
+pub(super) struct Platter {
+    pub(super) log: Rewindable,
+    pub(super) state: Rewindable,
+    pub(super) tables: BTreeMap<String, Table>,
+    pub(super) damaged: Damaged,
+    pub(super) trouble: Trouble,
+    pub(super) chance: Chance,
+    /// Changes with every opening and every crash.
+    generation: u64,
+}
+
+/// The disk is not this process's any more.
+fn taken_away(action: &'static str) -> StorageError {
+    StorageError::new(action, "the disk was taken away")
+}
+
+const FULL: &str = "no space left on device";
+
+impl Platter {
+    pub(super) fn new(chance: Chance) -> Self {
+        Self {
+            log: Rewindable::default(),
+            state: Rewindable::default(),
+            tables: BTreeMap::new(),
+            damaged: Damaged::new(),
+            trouble: Trouble::default(),
+            chance,
+            generation: 0,
+        }
+    }
+
+    pub(super) fn open(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Whether the process that opened it then still has it.
+    pub(super) fn check(&self, generation: u64, action: &'static str) -> Result<(), StorageError> {
+        if self.generation == generation {
+            return Ok(());
+        }
+        Err(taken_away(action))
+    }
+
+    pub(super) fn crash(&mut self, how: Crash) -> CrashReport {
+        self.generation += 1;
+        let open = (self.log.undo.len(), self.state.undo.len());
+        let log_kept = match how {
+            Crash::Power => self.survivors(open.0),
+            Crash::Process => open.0,
+        };
+        let state_kept = self.survivors(open.1);
+        let mut report = CrashReport {
+            log_batches_lost: self.log.rewind(log_kept),
+            log_batches_kept: log_kept,
+            state_batches_lost: self.state.rewind(state_kept),
+            state_batches_kept: state_kept,
+            tables_torn: 0,
+        };
+        let chance = &mut self.chance;
+        self.tables.retain(|_, table| {
+            if table.whole || chance.one_in(2) {
+                report.tables_torn += usize::from(!table.whole);
+                return true;
+            }
+            false
+        });
+        report
+    }
+
+    /// How many of so many batches survive: often none, often all, otherwise the first so many.
+    fn survivors(&mut self, open: usize) -> usize {
+        match self.chance.below(4) {
+            0 | 1 => 0,
+            2 => open,
+            _ => self.chance.index(open + 1),
+        }
+    }
+
+    pub(super) fn copy(&self) -> Content {
+        Content {
+            log: self.log.rows.clone(),
+            state: self.state.rows.clone(),
+            tables: self.tables.clone(),
+            damaged: self.damaged.clone(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, content: &Content) {
+        let family = |rows: &Rows| Rewindable {
+            rows: rows.clone(),
+            ..Rewindable::default()
+        };
+        self.generation += 1;
+        self.log = family(&content.log);
+        self.state = family(&content.state);
+        self.tables = content.tables.clone();
+        self.damaged = content.damaged.clone();
+    }
+
+    pub(super) fn damage(&mut self, choice: u64) -> Option<(Family, Vec<u8>)> {
+        let rows = self.log.rows.len() + self.state.rows.len();
+        let place = usize::try_from(choice)
+            .unwrap_or(usize::MAX)
+            .checked_rem(rows)?;
+        let (family, key) = match self.log.rows.keys().nth(place) {
+            Some(key) => (Family::Log, key.clone()),
+            None => {
+                let place = place - self.log.rows.len();
+                (Family::State, self.state.rows.keys().nth(place)?.clone())
+            }
+        };
+        self.damaged.insert((is_log(family), key.clone()));
+        Some((family, key))
+    }
+
+    pub(super) fn family(&self, family: Family) -> &Rows {
+        match family {
+            Family::Log => &self.log.rows,
+            Family::State => &self.state.rows,
+        }
+    }
+
+    /// Writes to the log; returns the batch's number.
+    pub(super) fn write_log(&mut self, rows: Vec<RowOp>) -> Result<u64, StorageError> {
+        self.check_room("writing the log")?;
+        let batch: Vec<_> = rows
+            .into_iter()
+            .map(|row| match row {
+                RowOp::Put(key, value) => (key, Some(value)),
+                RowOp::Delete(key) => (key, None),
+            })
+            .collect();
+        self.mend(Family::Log, batch.iter().map(|(key, _)| key));
+        Ok(self.log.write(batch))
+    }
+
+    /// Ends a sync of the log up to a batch.
+    pub(super) fn sync_log(&mut self, through: u64) -> Result<(), StorageError> {
+        if self.trouble.sync_fails {
+            return Err(StorageError::new("writing the log", "input/output error"));
+        }
+        self.log.secure(through);
+        Ok(())
+    }
+
+    /// Writes to the state; returns the batch's number.
+    pub(super) fn write_state(&mut self, batch: quorate_core::Writes) -> u64 {
+        self.mend(Family::State, batch.keys());
+        self.state.write(batch)
+    }
+
+    /// Removes everything inside ranges of the state, as one batch.
+    pub(super) fn clear_state(&mut self, ranges: &[KeyRange]) -> u64 {
+        let mut batch = quorate_core::Writes::new();
+        for (first, end) in ranges {
+            if first < end {
+                let rows = self.state.rows.range(first.clone()..end.clone());
+                batch.extend(rows.map(|(key, _)| (key.clone(), None)));
+            }
+        }
+        self.write_state(batch)
+    }
+
+    /// Batches of the state written so far.
+    pub(super) fn state_written(&self) -> u64 {
+        self.state.written
+    }
+
+    /// Ends a flush of the state up to a batch.
+    pub(super) fn flush_state(&mut self, through: u64) -> Result<(), StorageError> {
+        const ACTION: &str = "flushing the state";
+        self.check_room(ACTION)?;
+        if self.trouble.sync_fails {
+            return Err(StorageError::new(ACTION, "input/output error"));
+        }
+        self.state.secure(through);
+        Ok(())
+    }
+
+    /// Begins or ends the writing of a table.
+    pub(super) fn put_table(
+        &mut self,
+        name: &str,
+        rows: &[Row],
+        whole: bool,
+    ) -> Result<(), StorageError> {
+        self.check_room("writing a snapshot table")?;
+        let rows = rows.to_vec();
+        self.tables.insert(name.to_owned(), Table { rows, whole });
+        Ok(())
+    }
+
+    /// Takes tables in at once, for good: they are files already.
+    pub(super) fn ingest(&mut self, names: &[String]) -> Result<(), StorageError> {
+        const ACTION: &str = "taking in a snapshot";
+        let mut rows = Vec::new();
+        for name in names {
+            match self.tables.get(name) {
+                Some(table) if table.whole => rows.extend(table.rows.iter().cloned()),
+                Some(_) => return Err(StorageError::new(ACTION, format!("{name} is torn"))),
+                None => return Err(StorageError::new(ACTION, format!("{name} is not there"))),
+            }
+        }
+        let overlaps = {
+            let changed = self.state.undo.iter().flatten();
+            let changed: std::collections::BTreeSet<&Vec<u8>> =
+                changed.map(|(key, _)| key).collect();
+            rows.iter().any(|(key, _)| changed.contains(key))
+        };
+        if overlaps {
+            // What a table would lie under is flushed first.
+            self.state.secure(self.state.written);
+        }
+        self.mend(Family::State, rows.iter().map(|(key, _)| key));
+        self.state.rows.extend(rows);
+        for name in names {
+            self.tables.remove(name);
+        }
+        Ok(())
+    }
+
+    /// How long something takes now.
+    pub(super) fn takes(&mut self, latency: Latency) -> std::time::Duration {
+        let slower = self.trouble.slower_by;
+        let extra = self.chance.duration(std::time::Duration::ZERO, slower);
+        self.chance.tailed(latency.usual, latency.worst) + extra
+    }
+
+    fn check_room(&self, action: &'static str) -> Result<(), StorageError> {
+        match self.trouble.full {
+            true => Err(StorageError::new(action, FULL)),
+            false => Ok(()),
+        }
+    }
+
+    /// A row that is written again is sound.
+    fn mend<'k>(&mut self, family: Family, keys: impl Iterator<Item = &'k Vec<u8>>) {
+        if self.damaged.is_empty() {
+            return;
+        }
+        for key in keys {
+            self.damaged.remove(&(is_log(family), key.clone()));
+        }
+    }
+}

@@ -83,12 +83,12 @@ fn a_thousand_sales_of_the_last_unit_give_one_grant() {
             request: new_request_id(&env),
             quantity,
         };
-        let limit = cluster.rule().limit;
+        let limit = cluster.limit();
         at_once(cluster, &recorder, 1, [sell(limit - 1)].into_iter()).await?;
         let replies = at_once(cluster, &recorder, 20, (0..1000).map(|_| sell(1))).await?;
         let granted = verdicts(&replies)
             .into_iter()
-            .filter(|verdict| verdict.granted);
+            .filter(|verdict| verdict.granted());
         assert_eq!(granted.count(), 1, "grants of the last unit");
         at_once(cluster, &recorder, 1, [Call::List].into_iter()).await?;
         let report = judge(cluster, &recorder.take(), true).await?;
@@ -121,15 +121,8 @@ fn one_request_sent_fifty_times_at_once_is_recorded_once() {
                     .iter()
                     .map(|sale| (sale.request, sale.quantity));
                 let purchases: Vec<_> = purchases.collect();
-                let (remaining, at) = (answer.remaining, answer.decided_at_ms);
-                (
-                    answer.granted,
-                    &answer.reason,
-                    remaining,
-                    answer.limit,
-                    at,
-                    purchases,
-                )
+                let (remaining, at) = (answer.remaining, answer.decided_ms);
+                (answer.denied, remaining, answer.limit, at, purchases)
             })
             .collect();
         assert_eq!(told.len(), 1, "different answers: {told:?}");

@@ -8,7 +8,6 @@ use quorate_harness::{
     citizens,
     cli::Cli,
     cluster::{Cluster, ClusterOptions},
-    history::Rule,
     shelves::drained,
     with_cluster,
 };
@@ -19,7 +18,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
 /// Two a week, as in March 2020.
 fn two_a_week() -> ClusterOptions {
     ClusterOptions {
-        rule: Rule { limit: 2 },
+        limit: 2,
         ..ClusterOptions::new(PROGRAM)
     }
 }

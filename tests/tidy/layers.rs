@@ -54,8 +54,18 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb", "clap", "tonic"],
     },
     Layer {
+        name: "quorate-check",
+        may_use: &["quorate-proto"],
+        never: &["openraft", "rocksdb", "tonic", "tokio"],
+    },
+    Layer {
         name: "quorate-harness",
-        may_use: &["quorate-proto", "quorate-link", "quorate-client"],
+        may_use: &[
+            "quorate-proto",
+            "quorate-link",
+            "quorate-client",
+            "quorate-check",
+        ],
         never: &["openraft", "rocksdb"],
     },
     Layer {

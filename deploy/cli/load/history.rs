@@ -1,7 +1,7 @@
 //! What the clients did and saw, as JSON lines, for a checker to judge later.
 //!
-//! The first line is the rule that the run was played under, then comes one record per call. A person is
-//! an index into the population, never an ID. Times are microseconds from the start of the run.
+//! The format is that of `docs/history.md`; `quorate-check` judges it. A person is an index into the population,
+//! never an ID. Times are microseconds from the start of the run.
 
 use std::{
     collections::BTreeSet,
@@ -53,7 +53,8 @@ impl HistoryFile {
     /// Starts a file. `limit`: units that the rule in force allows.
     pub(crate) fn create(path: &Path, limit: u32, started: Duration) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        writeln!(file, "{}", json!({ "limit": limit }))?;
+        let rule = json!({ "limit": limit, "window": "as_answered" });
+        writeln!(file, "{}", json!({ "history": 1, "rules": [rule] }))?;
         Ok(Self {
             started,
             state: Mutex::new(State {
@@ -133,46 +134,35 @@ impl HistoryFile {
 }
 
 fn verdict_reply(verdict: &Verdict, repeated: bool) -> Value {
-    let (granted, reason) = match verdict.decision {
-        Decision::Granted => (true, ""),
-        Decision::Denied(reason) => (false, reason.name()),
-    };
-    let window_ms = |end: bool| {
-        verdict.window.map_or(0, |window| {
-            let at = if end { window.end } else { window.start };
-            at.as_millisecond()
-        })
-    };
-    let purchases: Vec<_> = verdict.purchases.iter().map(purchase).collect();
-    json!({ "verdict": {
-        "granted": granted,
-        "reason": reason,
+    let mut reply = json!({
         "remaining": verdict.remaining,
         "limit": verdict.limit,
-        "window_start_ms": window_ms(false),
-        "window_end_ms": window_ms(true),
-        "decided_at_ms": verdict.decided_at.as_millisecond(),
-        "purchases": purchases,
+        "window_ms": verdict.window.map(|window| {
+            [window.start.as_millisecond(), window.end.as_millisecond()]
+        }),
+        "decided_ms": verdict.decided_at.as_millisecond(),
+        "purchases": verdict.purchases.iter().map(purchase).collect::<Vec<_>>(),
         "repeated": repeated,
         "position": position(verdict.position),
-    }})
+    });
+    if let Decision::Denied(reason) = verdict.decision {
+        reply["denied"] = reason.name().into();
+    }
+    json!({ "verdict": reply })
 }
 
 fn position(position: Position) -> Value {
-    json!({
-        "shard": position.shard,
-        "term": position.term,
-        "index": position.log_index,
-        "ordinal": position.ordinal,
-    })
+    json!([
+        position.shard,
+        position.term,
+        position.log_index,
+        position.ordinal
+    ])
 }
 
 fn purchase(purchase: &Purchase) -> Value {
-    json!({
-        "request": purchase.request_id.to_string(),
-        "quantity": purchase.quantity,
-        "voided": purchase.voided_at.is_some(),
-    })
+    let voided = purchase.voided_at.is_some();
+    json!([purchase.request_id.to_string(), purchase.quantity, voided])
 }
 
 #[cfg(test)]
@@ -241,7 +231,7 @@ mod tests {
         file.finish().unwrap();
 
         let history = History::load(&path).unwrap();
-        assert_eq!(history.rule.limit, 2);
+        assert_eq!(history.rules.rules[0].limit, 2);
         let [sold, unknown, checked, listed] = &history.records[..] else {
             panic!("four records: {history:?}");
         };

@@ -29,7 +29,9 @@ use quorate_proto::{
 };
 use tempfile::TempDir;
 
-use crate::{cli::Cli, history::Rule};
+use quorate_check::rules::{Rule, Rules, WindowKind};
+
+use crate::cli::Cli;
 pub use files::ClockOptions;
 use files::{Files, Shape};
 pub use process::Process;
@@ -40,6 +42,8 @@ pub const PROGRAM: &str = "ration";
 pub const SALE_QUANTITY_MAX: u32 = 200;
 /// The terminal of the context file stands at the first site.
 pub const SITES: [&str; 4] = ["harness-1", "harness-2", "harness-3", "harness-4"];
+/// Of [`PROGRAM`].
+const TIME_ZONE: &str = "Asia/Seoul";
 /// The rule is in force from here on, Unix milliseconds: the first instant of 2020.
 const RULE_FROM_MS: i64 = 1_577_836_800_000;
 const DEVICE: &str = "till-1";
@@ -64,8 +68,8 @@ pub struct ClusterOptions {
     pub gateways: u16,
     /// Data shards.
     pub shards: u32,
-    /// Of [`PROGRAM`].
-    pub rule: Rule,
+    /// Units a week that [`PROGRAM`] allows.
+    pub limit: u32,
     /// Real time without it.
     pub clock: Option<ClockOptions>,
 }
@@ -80,7 +84,7 @@ impl ClusterOptions {
             nodes: 3,
             gateways: 1,
             shards: 8,
-            rule: Rule { limit: 100 },
+            limit: 100,
             clock: None,
         }
     }
@@ -195,11 +199,11 @@ impl Cluster {
         let week = admin::rule_version::Window::CalendarWeek(admin::CalendarWeek {});
         let program = admin::Program {
             id: program_id().to_string(),
-            time_zone: "Asia/Seoul".to_owned(),
+            time_zone: TIME_ZONE.to_owned(),
             rules: vec![admin::RuleVersion {
                 id: "harness".to_owned(),
                 effective_from_ms: RULE_FROM_MS,
-                limit: self.options.rule.limit,
+                limit: self.options.limit,
                 sale_quantity_max: SALE_QUANTITY_MAX,
                 window: Some(week),
                 ..admin::RuleVersion::default()
@@ -254,8 +258,15 @@ impl Cluster {
 
     /// In force from the beginning.
     #[must_use]
-    pub fn rule(&self) -> Rule {
-        self.options.rule
+    pub fn rules(&self) -> Rules {
+        let rule = Rule::new(self.options.limit, WindowKind::CalendarWeek);
+        Rules::one(TIME_ZONE, rule.from_ms(RULE_FROM_MS))
+    }
+
+    /// Units a week that the program allows.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.options.limit
     }
 
     /// `host:port` of a node, from 1.

@@ -4,9 +4,7 @@
 //! * [`cli`]: the program's commands as processes, by exit code and JSON.
 //! * [`workload`]: clients at counters, every call recorded; [`citizens`]: whom they sell to.
 //! * [`history`]: what clients did and saw, one record per call, as JSON lines.
-//! * [`model`]: the ration as ten lines that cannot be wrong.
-//! * [`checker`]: judges a history by the log positions that every answer carries.
-//! * [`linearize`]: the second opinion, a search that ignores the positions.
+//! * [`checker`]: judges a history. Both are the crate `quorate-check`, which is a tool of its own too.
 //! * [`probe`]: how long a shard is without grants after a fault.
 //! * [`shelves`]: goods in before a run, and what is left on the shelves after it.
 //! * [`judge`]: all of it, against the cluster's own counts.
@@ -16,14 +14,10 @@
 
 #![forbid(unsafe_code)]
 
-pub mod checker;
 pub mod citizens;
 pub mod cli;
 pub mod cluster;
-pub mod history;
 pub mod judge;
-pub mod linearize;
-pub mod model;
 pub mod probe;
 pub mod recorder;
 mod scene;
@@ -31,4 +25,5 @@ pub mod shelves;
 pub mod translate;
 pub mod workload;
 
+pub use quorate_check::{self as checker, history};
 pub use scene::with_cluster;

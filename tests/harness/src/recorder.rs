@@ -6,28 +6,30 @@ use std::{
     time::Duration,
 };
 
+use quorate_check::rules::Rules;
 use quorate_client::{
-    DeviceKey, SignedSlip, Terminal, TerminalIdentity,
-    model::{PaperSale, Sale, Undo},
+    DeviceKey, Operator, SignedSlip, Terminal, TerminalIdentity,
+    model::{Correction, PaperSale, Sale, Undo},
 };
 use quorate_link::{Env, SealingKey};
-use quorate_proto::ids::RequestId;
 
 use crate::{
     citizens,
     cluster::{Cluster, program_id},
-    history::{Call, History, Record, Reply, Rule},
+    history::{Call, History, Record, Reply},
     translate,
 };
 
 /// Makes calls and keeps what came of them. One clock for all its callers.
 pub struct Recorder {
-    rule: Rule,
+    rules: Rules,
     env: Env,
     started: Duration,
     call_time_limit: Duration,
     device_key: DeviceKey,
     sealing_key: SealingKey,
+    /// Who corrects; in words why nobody can.
+    operator: Result<Operator, String>,
     records: Mutex<Vec<Record>>,
 }
 
@@ -36,12 +38,13 @@ impl Recorder {
     #[must_use]
     pub fn new(cluster: &Cluster, call_time_limit: Duration) -> Self {
         Self {
-            rule: cluster.rule(),
+            rules: cluster.rules(),
             env: cluster.env.clone(),
             started: cluster.env.monotonic(),
             call_time_limit,
             device_key: cluster.identity(0).key,
             sealing_key: cluster.sealing_key(),
+            operator: cluster.operator().map_err(|error| format!("{error:#}")),
             records: Mutex::default(),
         }
     }
@@ -80,7 +83,29 @@ impl Recorder {
                 };
                 translate::voided(terminal.void(request, &undo, limit).await)
             }
-            Call::Slip { request, quantity } => {
+            Call::Correct { request, sale } => {
+                let correction = Correction {
+                    citizen: id,
+                    program,
+                    sale_request_id: sale,
+                    reason: "sold by mistake".to_owned(),
+                    case_number: "harness".to_owned(),
+                };
+                let operator = match &self.operator {
+                    Ok(operator) => operator,
+                    Err(cause) => {
+                        return Reply::NotDone {
+                            cause: cause.clone(),
+                        };
+                    }
+                };
+                translate::voided(operator.correct_sale(request, &correction, limit).await)
+            }
+            Call::Slip {
+                request,
+                quantity,
+                sold_ms,
+            } => {
                 let sale = PaperSale {
                     request_id: request,
                     sequence: 1,
@@ -88,7 +113,7 @@ impl Recorder {
                     program,
                     product: None,
                     quantity,
-                    sold_at_ms: made_at_ms(request),
+                    sold_at_ms: sold_ms,
                     proxy_ground: None,
                 };
                 self.hand_in(terminal, &sale).await
@@ -133,10 +158,8 @@ impl Recorder {
     /// Everything so far; the recorder is empty afterwards.
     #[must_use]
     pub fn take(&self) -> History {
-        History {
-            rule: self.rule,
-            records: std::mem::take(&mut *lock(&self.records)),
-        }
+        let records = std::mem::take(&mut *lock(&self.records));
+        History::new(self.rules.clone(), records)
     }
 
     /// Clock and tasks.
@@ -148,12 +171,6 @@ impl Recorder {
         let since_start = self.env.monotonic().saturating_sub(self.started);
         u64::try_from(since_start.as_micros()).unwrap_or(u64::MAX)
     }
-}
-
-/// When a slip was written, Unix milliseconds: request ids here are of version 7 and begin with their time.
-fn made_at_ms(request: RequestId) -> i64 {
-    let [a, b, c, d, e, f, ..] = request.get();
-    i64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
 /// A poisoned lock means that another test thread failed; its data is still worth a judgement.

@@ -1,10 +1,11 @@
 //! What the sites of a cluster say of their stock: goods brought in before a run, shelves read after it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
 use jiff::{ToSpan as _, tz::TimeZone};
+use quorate_check::facts::{Fact, Shelf};
 use quorate_client::{
     Terminal,
     model::{Adjustment, AdjustmentReason, ProductStock},
@@ -12,7 +13,7 @@ use quorate_client::{
 };
 
 use crate::{
-    checker::stock::{self, Shelf},
+    checker::{self, Law},
     cluster::{Cluster, SITES},
     history::History,
 };
@@ -78,14 +79,26 @@ impl Shelves {
     /// Something did not arrive, or a shelf is not what it should be.
     pub async fn judge(&self, cluster: &Cluster, history: &History) -> anyhow::Result<()> {
         drained(cluster).await?;
-        let mut shelves = Vec::new();
-        for terminal in &self.terminals {
-            shelves.push(shelf(terminal).await?);
+        let mut history = history.clone();
+        let clients: BTreeSet<u32> = history.records.iter().map(|record| record.client).collect();
+        for (site, (terminal, (brought, counted))) in
+            self.terminals.iter().zip(&self.moved).enumerate()
+        {
+            let stands_there =
+                |client: &u32| *client as usize / self.gateways % SITES.len() == site;
+            history.facts.push(Fact::Shelf(Shelf {
+                site: SITES[site].to_owned(),
+                clients: clients.iter().copied().filter(stands_there).collect(),
+                brought: *brought,
+                counted: *counted,
+                ..shelf(terminal).await?
+            }));
         }
-        let site_of = |client: u32| client as usize / self.gateways % SITES.len();
-        let found = stock::check(history, site_of, &shelves, &self.moved);
-        if let Some(first) = found.first() {
-            bail!("{} faults of stock, the first: {first}", found.len());
+        let report = checker::check(&history);
+        if report.breaks(Law::Shelf) || report.breaks(Law::ShelfList) {
+            let path = cluster.path("history.jsonl");
+            history.save(&path).context("keep the history")?;
+            bail!("{report}\nhistory: {}", path.display());
         }
         Ok(())
     }
@@ -138,7 +151,7 @@ async fn shelf(terminal: &Terminal) -> anyhow::Result<Shelf> {
         sold: product.sold,
         voided: product.voided,
         on_hand: product.on_hand,
-        listed: Vec::new(),
+        ..Shelf::default()
     };
     let zone = TimeZone::get("Asia/Seoul").context("the program's zone")?;
     let today = product.updated_at.to_zoned(zone).date();
@@ -148,7 +161,8 @@ async fn shelf(terminal: &Terminal) -> anyhow::Result<Shelf> {
         while let Some(sale) = sales.next().await {
             let sale = sale?;
             let undone = sale.voided_at.is_some();
-            shelf.listed.push((sale.request_id, sale.quantity, undone));
+            let listed = Shelf::sale(sale.request_id, sale.quantity, undone);
+            shelf.listed.push(listed);
         }
     }
     Ok(shelf)

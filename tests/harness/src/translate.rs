@@ -6,7 +6,8 @@ use quorate_client::{
 };
 
 use crate::history::{
-    ListReply, Position, Purchase, Reply, SlipOutcome, SlipReply, Verdict, VoidReply,
+    ListReply, Position, Purchase, Reason, Refusal, Reply, SlipOutcome, SlipReply, Verdict,
+    VoidReply, Window,
 };
 
 /// The reply to a check.
@@ -34,14 +35,13 @@ pub fn recorded(answer: Result<model::Recorded, WriteError>) -> Reply {
 pub fn voided(answer: Result<model::Voided, WriteError>) -> Reply {
     match answer {
         Ok(answer) => Reply::Voided(VoidReply {
-            voided: answer.outcome == VoidOutcome::Voided,
-            refusal: match answer.outcome {
-                VoidOutcome::Voided => String::new(),
-                VoidOutcome::Refused(refusal) => name(refusal),
+            refused: match answer.outcome {
+                VoidOutcome::Voided => None,
+                VoidOutcome::Refused(why) => Some(refusal(why)),
             },
             quantity: answer.quantity,
             remaining: answer.remaining,
-            decided_at_ms: answer.decided_at.as_millisecond(),
+            decided_ms: answer.decided_at.as_millisecond(),
             repeated: answer.repeated_answer,
             position: position(answer.position),
         }),
@@ -60,7 +60,7 @@ pub fn handed_in(answer: Option<SlipAnswer>, ended: Result<(), ReadError>) -> Re
     let outcome = match answer.outcome {
         model::SlipOutcome::Accepted => SlipOutcome::Accepted,
         model::SlipOutcome::Duplicate => SlipOutcome::Duplicate,
-        model::SlipOutcome::OverQuotaRecorded => SlipOutcome::OverQuota,
+        model::SlipOutcome::OverQuotaRecorded => SlipOutcome::OverQuotaRecorded,
         model::SlipOutcome::Rejected(reason) => {
             return Reply::NotDone {
                 cause: reason.to_string(),
@@ -105,20 +105,17 @@ fn not_answered(error: &WriteError) -> Reply {
 
 fn verdict(answer: &model::Verdict, repeated: bool) -> Verdict {
     Verdict {
-        granted: answer.decision == Decision::Granted,
-        reason: match answer.decision {
-            Decision::Granted => String::new(),
-            Decision::Denied(reason) => reason.name().to_owned(),
+        denied: match answer.decision {
+            Decision::Granted => None,
+            Decision::Denied(why) => Some(reason(why)),
         },
         remaining: answer.remaining,
         limit: answer.limit,
-        window_start_ms: answer
-            .window
-            .map_or(0, |window| window.start.as_millisecond()),
-        window_end_ms: answer
-            .window
-            .map_or(0, |window| window.end.as_millisecond()),
-        decided_at_ms: answer.decided_at.as_millisecond(),
+        window_ms: answer.window.map(|window| Window {
+            start_ms: window.start.as_millisecond(),
+            end_ms: window.end.as_millisecond(),
+        }),
+        decided_ms: answer.decided_at.as_millisecond(),
         purchases: answer.purchases.iter().map(purchase).collect(),
         repeated,
         position: position(answer.position),
@@ -142,10 +139,24 @@ const fn position(position: model::Position) -> Position {
     }
 }
 
-/// As in the contract, without the prefix.
-fn name(refusal: model::VoidRefusal) -> String {
-    serde_json::to_value(refusal)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+const fn reason(reason: model::DenialReason) -> Reason {
+    match reason {
+        model::DenialReason::OverLimit => Reason::OverLimit,
+        model::DenialReason::NotYourDay => Reason::NotYourDay,
+        model::DenialReason::AlreadyVisited => Reason::AlreadyVisited,
+        model::DenialReason::ProgramClosed => Reason::ProgramClosed,
+        model::DenialReason::SiteTypeNotAllowed => Reason::SiteTypeNotAllowed,
+        model::DenialReason::ProxyNotAllowed => Reason::ProxyNotAllowed,
+        model::DenialReason::QuantityTooLarge => Reason::QuantityTooLarge,
+        model::DenialReason::SiteSuspended => Reason::SiteSuspended,
+    }
+}
+
+const fn refusal(refusal: model::VoidRefusal) -> Refusal {
+    match refusal {
+        model::VoidRefusal::SaleNotFound => Refusal::SaleNotFound,
+        model::VoidRefusal::OtherSite => Refusal::OtherSite,
+        model::VoidRefusal::TooLate => Refusal::TooLate,
+        model::VoidRefusal::AlreadyVoided => Refusal::AlreadyVoided,
+    }
 }

@@ -224,7 +224,7 @@ impl Shared {
             .recorder
             .call(client, terminal, citizen, open.call)
             .await;
-        let granted = matches!(&reply, Reply::Verdict(verdict) if verdict.granted)
+        let granted = matches!(&reply, Reply::Verdict(verdict) if verdict.granted())
             && matches!(open.call, Call::Sell { .. });
         self.grants.fetch_add(u64::from(granted), Ordering::Relaxed);
         reply.position().map(|_| granted)
@@ -288,7 +288,10 @@ impl Client {
             12..18 => (citizen, Call::List),
             18..22 if !self.sold.is_empty() => {
                 let (citizen, sale) = self.sold.swap_remove(0);
-                (citizen, Call::Void { request, sale })
+                match self.random.random_ratio(1, 4) {
+                    true => (citizen, Call::Correct { request, sale }),
+                    false => (citizen, Call::Void { request, sale }),
+                }
             }
             22..27 if !self.answered.is_empty() => {
                 let last = self.answered.len();
@@ -299,7 +302,12 @@ impl Client {
                 (open.citizen, open.call)
             }
             choice if choice >= 100 - self.shared.options.slips => {
-                (citizen, Call::Slip { request, quantity })
+                let slip = Call::Slip {
+                    request,
+                    quantity,
+                    sold_ms: made_at_ms(request),
+                };
+                (citizen, slip)
             }
             _ => (citizen, Call::Sell { request, quantity }),
         }
@@ -308,8 +316,10 @@ impl Client {
     fn note(&mut self, open: Open, told: Option<bool>) {
         match (open.call, told) {
             (Call::Check { .. } | Call::List, _) => {}
-            (Call::Sell { .. } | Call::Void { .. }, None) => self.open.push(open),
-            (Call::Slip { .. }, None) => self.open.push(open),
+            (
+                Call::Sell { .. } | Call::Void { .. } | Call::Correct { .. } | Call::Slip { .. },
+                None,
+            ) => self.open.push(open),
             (call, Some(granted)) => {
                 let again = self.answered.iter().any(|(_, answered)| *answered == call);
                 if !again {
@@ -324,4 +334,10 @@ impl Client {
             }
         }
     }
+}
+
+/// When a slip was written, Unix milliseconds: request ids here are of version 7 and begin with their time.
+fn made_at_ms(request: RequestId) -> i64 {
+    let [a, b, c, d, e, f, ..] = request.get();
+    i64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }

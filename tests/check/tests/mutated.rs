@@ -125,7 +125,11 @@ fn is_unknown(record: &Record) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(384))]
+    #![proptest_config(ProptestConfig {
+        cases: 384,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_changed_history_is_never_lawful(

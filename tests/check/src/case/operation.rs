@@ -302,6 +302,9 @@ impl Operation<'_> {
                 let effect = account.admits_sale(sales, terms, *sale, verdict)?;
                 let mut before = shown.clone();
                 if effect == Effect::Hold(*sale) {
+                    if !shown.contains(*sale) {
+                        return None;
+                    }
                     before.remove(*sale);
                 }
                 let repeats_a_slip = verdict.granted() && effect == Effect::Nothing;

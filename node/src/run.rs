@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{ClusterConfigError, NodeConfig};
 use crate::running::{NodeParts, RunningNode};
+use crate::shard::Upkeep;
 use crate::storage::{DiskIdentity, IdentityError, RocksEngine, StorageError};
 use crate::transport::{self, MetricsServer, NodeCalls};
 
@@ -110,6 +111,7 @@ pub async fn run(
         engine: Arc::new(engine),
         calls: Arc::new(calls),
         addresses,
+        upkeep: Upkeep::default(),
         env: env.clone(),
     })
     .await

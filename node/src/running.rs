@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::links::{Calls, DeliveryLinks, PeerLinks};
 use crate::metrics::Metrics;
 use crate::raft::Group;
-use crate::shard::{CourierParts, Host, HostParts, run_couriers, run_flusher};
+use crate::shard::{CourierParts, Host, HostParts, Upkeep, run_couriers, run_flusher};
 use crate::storage::{Engine, LogCommitter, LogQueue, StorageError};
 use crate::system::{
     AddressBook, SystemProposer, SystemSlot, View, create_system_replica, run_bootstrap,
@@ -45,6 +45,8 @@ pub struct NodeParts {
     pub calls: Arc<dyn Calls>,
     /// Where they are reached; kept up to date from the cluster view.
     pub addresses: Arc<AddressBook>,
+    /// How often it makes its state durable and purges its logs.
+    pub upkeep: Upkeep,
     /// Time, chance and tasks, on the cluster's clock.
     pub env: Env,
 }
@@ -98,6 +100,7 @@ impl RunningNode {
                 env.clone(),
             )),
             incarnation: parts.incarnation,
+            log_keep_entries: parts.upkeep.log_keep_entries,
             view: views.subscribe(),
             system: Arc::clone(&system) as _,
             system_slot: Arc::clone(&slot),
@@ -181,7 +184,12 @@ impl RunningNode {
         env.spawn("view follower", Arc::clone(&self.host).follow_view());
         env.spawn(
             "flusher",
-            run_flusher(Arc::clone(&self.host), env.clone(), self.failure.clone()),
+            run_flusher(
+                Arc::clone(&self.host),
+                parts.upkeep,
+                env.clone(),
+                self.failure.clone(),
+            ),
         );
         let carrier = DeliveryLinks::new(self.cluster_id.clone(), parts.calls, env.clone());
         env.spawn(

@@ -23,6 +23,7 @@ pub use crate::raft::{
 };
 pub use crate::running::{NodeParts, RunningNode};
 pub use crate::serve::ForeignCluster;
+pub use crate::shard::Upkeep;
 pub use crate::storage::{
     Engine, Family, KeyRange, ReadView, RocksEngine, Row, RowOp, StorageError, VisitRow,
 };

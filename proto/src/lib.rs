@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ids;
+pub mod planted;
 pub mod program;
 mod redact;
 pub mod ring;

@@ -20,4 +20,5 @@ pub mod system;
 mod view;
 
 pub use error::CoreError;
+pub use quorate_proto::planted;
 pub use view::{Overlay, View, ViewError, VisitRow, Writes};

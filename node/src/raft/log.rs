@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use futures_util::{Stream, StreamExt as _, stream};
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use quorate_core::planted::{self, Bug};
 use quorate_core::{codec, keys};
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
@@ -255,7 +256,7 @@ fn last_entry_id(
     first: u64,
 ) -> Result<Option<LogId>, StorageError> {
     let mut last: Option<LogId> = None;
-    engine.scan(
+    let scanned = engine.scan(
         Family::Log,
         &keys::raft::entry(group, first),
         &keys::raft::entry(group, u64::MAX),
@@ -269,7 +270,10 @@ fn last_entry_id(
             last = Some(id);
             Ok(())
         },
-    )?;
+    );
+    if !planted::is(Bug::TailCut) {
+        scanned?;
+    }
     Ok(last)
 }
 
@@ -357,7 +361,11 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             codec::seal(&vote_to_proto(vote)),
         );
         let queue = &self.shared.queue;
-        queue.write_synced("saving a vote", row).await?;
+        if planted::is(Bug::UnsyncedVote) {
+            self.queue_rows(vec![row]).await?;
+        } else {
+            queue.write_synced("saving a vote", row).await?;
+        }
         self.tail().vote = Some(*vote);
         Ok(())
     }
@@ -405,6 +413,10 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             }
             (rows, tail.appends)
         };
+        if planted::is(Bug::UnsyncedLog) {
+            callback.io_completed(Ok(()));
+            return Ok(self.queue_rows(rows).await?);
+        }
         let log = self.clone();
         let done = Box::new(move |result: Result<(), StorageError>| {
             if result.is_ok() {

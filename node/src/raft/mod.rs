@@ -17,6 +17,8 @@ mod network;
 mod observe;
 mod options;
 mod peer;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod runtime;
 mod snapshot;
 mod snapshot_receiver;

@@ -9,14 +9,14 @@ use quorate_proto::ids::ShardId;
 use crate::limits;
 
 /// The configuration of one group. Snapshots are never taken by count: the flusher decides.
-pub(super) fn raft_config(cluster_id: &str, shard: ShardId) -> Arc<Config> {
+pub(super) fn raft_config(cluster_id: &str, shard: ShardId, log_keep_entries: u64) -> Arc<Config> {
     let config = Config {
         cluster_name: format!("{cluster_id}/{shard}"),
         heartbeat_interval: millis(limits::HEARTBEAT),
         election_timeout_min: millis(limits::ELECTION_MIN),
         election_timeout_max: millis(limits::ELECTION_MAX),
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: limits::LOG_KEEP_ENTRIES,
+        max_in_snapshot_log_to_keep: log_keep_entries,
         install_snapshot_timeout: millis(limits::SNAPSHOT_PURGE_HOLD),
         // Entries are batches already: a few make a full frame.
         max_payload_entries: 32,

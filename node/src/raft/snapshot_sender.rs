@@ -92,8 +92,10 @@ impl SnapshotSender {
         let mut reader = RowReader::new(view, route.group)?;
         let mut rows_total = 0;
         loop {
-            let rows: Vec<SnapshotRow> = reader
-                .portion(limits::SNAPSHOT_FRAME_BYTES)?
+            let rows = reader.portion(limits::SNAPSHOT_FRAME_BYTES)?;
+            #[cfg(feature = "planted-bugs")]
+            let rows = super::planted::without_requests(rows);
+            let rows: Vec<SnapshotRow> = rows
                 .into_iter()
                 .map(|(key, value)| SnapshotRow {
                     key: key.into(),

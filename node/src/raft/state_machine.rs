@@ -15,6 +15,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 use quorate_core::checkpoint::{self, ShardSummary};
+use quorate_core::planted::{self, Bug};
 use quorate_core::{CoreError, Overlay, View, codec, keys, ledger, system};
 use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
@@ -22,7 +23,7 @@ use quorate_proto::storage as pb;
 use tokio::sync::{Semaphore, watch};
 
 use super::books::{Books, Outbox};
-use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
+use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto, log_id_from_proto};
 use super::snapshot::{SnapshotBuilder, SnapshotData, install};
 use super::types::{
     Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
@@ -59,7 +60,10 @@ impl ReplicaState {
         digests_at_once: Arc<Semaphore>,
         env: Env,
     ) -> Result<Self, StorageError> {
-        let point = read_point(&*engine, group)?;
+        let mut point = read_point(&*engine, group)?;
+        if planted::is(Bug::MissedCommitted) {
+            point.log_id = committed_id(&*engine, group)?.or(point.log_id);
+        }
         let outbox = read_outbox(&*engine, group)?;
         Ok(Self {
             books: Books::open(group, outbox, env.monotonic()),
@@ -196,6 +200,18 @@ fn read_outbox(engine: &dyn Engine, group: ShardId) -> Result<Outbox, StorageErr
     let facts = ledger::facts(&StateView(engine), group)
         .map_err(|e| StorageError::new("reading the shard's facts", e))?;
     Ok(Outbox::from(&facts))
+}
+
+/// The committed point that was noted last.
+fn committed_id(engine: &dyn Engine, group: ShardId) -> Result<Option<LogId>, StorageError> {
+    let damaged = |e| StorageError::new("reading the committed point", e);
+    match engine.get(Family::Log, &keys::raft::committed(group))? {
+        Some(bytes) => {
+            let message: pb::LogId = codec::open("committed point", &bytes).map_err(damaged)?;
+            Ok(Some(log_id_from_proto(&message)))
+        }
+        None => Ok(None),
+    }
 }
 
 /// The applied point as it is on disk.

@@ -18,6 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use quorate_core::CoreError;
 use quorate_core::ledger::{self, Command, CommandBody, DeliverStock};
+use quorate_core::planted::{self, Bug};
 use quorate_link::env::Env;
 use quorate_proto::ids::{Epoch, NodeId, ShardId, SiteKey};
 use quorate_proto::ring::RingRange;
@@ -194,6 +195,9 @@ impl Courier {
                         self.read(&mut load, &map)?;
                     }
                     Event::Delivered { target, through, applied: true } => {
+                        load.applied(target, through);
+                    }
+                    Event::Delivered { target, through, .. } if planted::is(Bug::OutboxLost) => {
                         load.applied(target, through);
                     }
                     Event::Delivered { target, .. } => {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::planted::{self, Bug};
 use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
 
@@ -21,8 +22,29 @@ impl From<StorageError> for Cause {
     }
 }
 
+/// How much applied state and log a node keeps in a form that a restart or a purge would do away with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// The state is flushed at least this often, if anything was applied.
+    pub flush_interval: Duration,
+    /// It is flushed once this many entries have been applied since.
+    pub flush_entries: u64,
+    /// Entries kept in the log behind the durable point, for followers that are a little late.
+    pub log_keep_entries: u64,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self {
+            flush_interval: limits::FLUSH_INTERVAL,
+            flush_entries: limits::FLUSH_ENTRIES,
+            log_keep_entries: limits::LOG_KEEP_ENTRIES,
+        }
+    }
+}
+
 /// Flushes for the whole node until it stops.
-pub(crate) async fn run_flusher(host: Arc<Host>, env: Env, failure: Failure) {
+pub(crate) async fn run_flusher(host: Arc<Host>, upkeep: Upkeep, env: Env, failure: Failure) {
     let mut last_flush = env.monotonic();
     let mut held_since: BTreeMap<ShardId, Duration> = BTreeMap::new();
     loop {
@@ -39,11 +61,13 @@ pub(crate) async fn run_flusher(host: Arc<Host>, env: Env, failure: Failure) {
             .iter()
             .map(|(group, point)| behind(group, point))
             .sum();
-        let late = env.monotonic() - last_flush >= limits::FLUSH_INTERVAL;
-        if behind == 0 || !(late || behind >= limits::FLUSH_ENTRIES) {
+        let late = env.monotonic() - last_flush >= upkeep.flush_interval;
+        if behind == 0 || !(late || behind >= upkeep.flush_entries) {
             continue;
         }
-        if let Err(error) = host.flush_state().await {
+        if !planted::is(Bug::PurgePastDurable)
+            && let Err(error) = host.flush_state().await
+        {
             failure.raise(error);
             return;
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
+use quorate_core::planted::{self, Bug};
 use quorate_core::{codec, keys};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
@@ -31,6 +32,7 @@ pub(crate) struct HostParts {
     pub(crate) peers: SharedNetwork,
     /// Of this node's disk.
     pub(crate) incarnation: u64,
+    pub(crate) log_keep_entries: u64,
     pub(crate) view: watch::Receiver<Option<Arc<View>>>,
     pub(crate) system: Arc<dyn ProposeSystem>,
     pub(crate) system_slot: SystemSlot,
@@ -137,7 +139,7 @@ impl Host {
     /// places the replicas that were lost with the old one, and their ids must never be used again.
     async fn create_placed(&self, view: &View) -> Result<(), StorageError> {
         let disk = view.map.node(self.parts.node).map(|node| node.incarnation);
-        if disk != Some(self.parts.incarnation) {
+        if disk != Some(self.parts.incarnation) && !planted::is(Bug::ReplicaIdReused) {
             return Ok(());
         }
         for info in view.map.shards().iter().chain([view.map.system()]) {
@@ -177,6 +179,7 @@ impl Host {
             queue: parts.queue.clone(),
             peers: Arc::clone(&parts.peers),
             digests: Arc::clone(&self.digests),
+            log_keep_entries: parts.log_keep_entries,
             env: parts.env.clone(),
         })
         .await?;

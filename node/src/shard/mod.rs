@@ -14,5 +14,6 @@ mod tender;
 
 pub(crate) use courier::{Carrier, CourierParts, ShardDelivery, deliver_here, run_couriers};
 pub(crate) use desk::{Question, ReplyTo, Request};
+pub use flusher::Upkeep;
 pub(crate) use flusher::run_flusher;
 pub(crate) use host::{Host, HostParts, LeaderBoard};

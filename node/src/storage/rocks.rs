@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use quorate_core::planted::{self, Bug};
 use quorate_core::{View, ViewError, Writes};
 use quorate_link::env::Env;
 use rocksdb::{
@@ -65,7 +66,10 @@ impl RocksEngine {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        options.set_wal_recovery_mode(match planted::is(Bug::TailCut) {
+            true => DBRecoveryMode::PointInTime,
+            false => DBRecoveryMode::TolerateCorruptedTailRecords,
+        });
         options.set_track_and_verify_wals_in_manifest(true);
         options.set_paranoid_checks(true);
         // The log is retained by the groups, not by RocksDB: a full WAL only forces a flush.

@@ -151,10 +151,10 @@ impl SimDisk {
         self.lock().trouble = Trouble::default();
     }
 
-    /// The value of a row of the log that is sure to survive a power cut now.
+    /// The value of a row of the log that is sure to survive a power cut now, and can be read.
     #[must_use]
     pub fn synced_log(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.lock().log.secured_row(key)
+        self.lock().synced_log(key)
     }
 }
 

@@ -70,7 +70,7 @@ impl Rewindable {
     }
 
     /// What would be left of a row if everything that can be lost were.
-    pub(super) fn secured_row(&self, key: &[u8]) -> Option<Vec<u8>> {
+    fn secured_row(&self, key: &[u8]) -> Option<Vec<u8>> {
         let overwritten = self
             .undo
             .iter()
@@ -213,6 +213,11 @@ impl Platter {
             Family::Log => &self.log.rows,
             Family::State => &self.state.rows,
         }
+    }
+
+    pub(super) fn synced_log(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let readable = !self.damaged.contains(&(true, key.to_vec()));
+        readable.then(|| self.log.secured_row(key)).flatten()
     }
 
     /// Writes to the log; returns the batch's number.

@@ -81,6 +81,16 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb", "rand"],
     },
     Layer {
+        name: "quorate-chaos",
+        may_use: &[
+            "quorate-proto",
+            "quorate-link",
+            "quorate-client",
+            "quorate-harness",
+        ],
+        never: &["openraft", "rocksdb"],
+    },
+    Layer {
         name: "quorate",
         may_use: &[
             "quorate-proto",
@@ -95,7 +105,7 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Dependencies run in one direction. Tests may use what their crate may, and the harness.
+/// Dependencies run in one direction. Tests may use what their crate may, the harness, and faults.
 pub(crate) fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
     let table: toml::Table = manifest.text.parse().expect("a manifest is TOML");
     let Some(name) = table
@@ -115,7 +125,8 @@ pub(crate) fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
         let names = table.get(section).and_then(|section| section.as_table());
         for dependency in names.into_iter().flat_map(|section| section.keys()) {
             let ours = dependency.starts_with("quorate");
-            let harness = section == "dev-dependencies" && dependency == "quorate-harness";
+            let harness = section == "dev-dependencies"
+                && ["quorate-harness", "quorate-chaos"].contains(&dependency.as_str());
             let allowed = harness || layer.may_use.contains(&dependency.as_str());
             if (ours && !allowed) || layer.never.contains(&dependency.as_str()) {
                 found.push(manifest.at(1, format!("{name} must not depend on {dependency}")));

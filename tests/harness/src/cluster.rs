@@ -72,6 +72,9 @@ pub struct ClusterOptions {
     pub limit: u32,
     /// Real time without it.
     pub clock: Option<ClockOptions>,
+    /// Nodes are reached through links that the test lays: each listens at another address than the one
+    /// that it tells the others.
+    pub behind_links: bool,
 }
 
 impl ClusterOptions {
@@ -86,6 +89,7 @@ impl ClusterOptions {
             shards: 8,
             limit: 100,
             clock: None,
+            behind_links: false,
         }
     }
 
@@ -126,6 +130,16 @@ impl Cluster {
     /// # Errors
     /// Something did not come up; the message says what.
     pub async fn start(options: ClusterOptions) -> anyhow::Result<Self> {
+        let mut cluster = Self::lay_out(options).await?;
+        cluster.found().await?;
+        Ok(cluster)
+    }
+
+    /// Writes the files of a new cluster and starts nothing yet.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub async fn lay_out(options: ClusterOptions) -> anyhow::Result<Self> {
         let env = Env::system();
         let lock = take_turn(&env).await?;
         let directory = match &options.directory {
@@ -144,6 +158,7 @@ impl Cluster {
             gateways: options.gateways,
             shards: options.shards,
             clock: options.clock,
+            behind_links: options.behind_links,
         };
         let files = Files::write(directory.path(), &shape, &env)?;
         files.write_context(PROGRAM, SITES[0], DEVICE)?;
@@ -158,7 +173,7 @@ impl Cluster {
             let log = files.path("logs").join(format!("{name}.log"));
             Process::new(&name, &options.program, arguments, log)
         };
-        let mut cluster = Self {
+        Ok(Self {
             nodes: (1..=options.nodes).map(|id| process("node", id)).collect(),
             gateways: (1..=options.gateways)
                 .map(|number| process("gateway", number))
@@ -168,26 +183,33 @@ impl Cluster {
             files,
             directory: Some(directory),
             _one_at_a_time: lock,
-        };
-        for node in &mut cluster.nodes {
+        })
+    }
+
+    /// Starts every process of a cluster that was laid out, and waits until it is whole.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn found(&mut self) -> anyhow::Result<()> {
+        for node in &mut self.nodes {
             node.start(&["--bootstrap"])?;
         }
-        for gateway in &mut cluster.gateways {
+        for gateway in &mut self.gateways {
             gateway.start(&[])?;
         }
         let ready = async {
-            cluster.await_whole().await?;
-            cluster.furnish().await
+            self.await_whole().await?;
+            self.furnish().await
         };
         if let Err(error) = ready.await {
-            let kept = cluster.keep();
+            let kept = self.keep();
             return Err(error.context(format!("a cluster that did not start: {}", kept.display())));
         }
-        Ok(cluster)
+        Ok(())
     }
 
-    /// Lets the files stay after the end.
-    fn keep(&mut self) -> PathBuf {
+    /// Lets the files stay after the end, and says where they are.
+    pub fn keep(&mut self) -> PathBuf {
         self.directory
             .take()
             .map_or_else(|| self.path(""), TempDir::keep)
@@ -273,6 +295,12 @@ impl Cluster {
     #[must_use]
     pub fn node_address(&self, id: u16) -> String {
         self.files.node_address(id)
+    }
+
+    /// `host:port` at which a node, from 1, listens: the same, unless it is behind links.
+    #[must_use]
+    pub fn node_listens_at(&self, id: u16) -> String {
+        self.files.node_listens_at(id)
     }
 
     /// `host:port` of every gateway.

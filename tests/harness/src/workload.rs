@@ -94,9 +94,10 @@ struct Open {
 
 struct Shared {
     options: WorkloadOptions,
-    recorder: Recorder,
+    recorder: Arc<Recorder>,
     stop: AtomicBool,
     calls: AtomicU64,
+    answers: Arc<AtomicU64>,
     grants: AtomicU64,
     /// Requests without a told outcome, when their client ended.
     open: Mutex<Vec<Open>>,
@@ -110,9 +111,10 @@ impl Workload {
     pub fn start(cluster: &Cluster, options: WorkloadOptions) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             options,
-            recorder: Recorder::new(cluster, options.call_time_limit),
+            recorder: Arc::new(Recorder::new(cluster, options.call_time_limit)),
             stop: AtomicBool::new(false),
             calls: AtomicU64::new(0),
+            answers: Arc::default(),
             grants: AtomicU64::new(0),
             open: Mutex::default(),
         });
@@ -137,6 +139,19 @@ impl Workload {
     #[must_use]
     pub fn grants(&self) -> u64 {
         self.shared.grants.load(Ordering::Relaxed)
+    }
+
+    /// Counts the calls that were answered, whatever the answer.
+    #[must_use]
+    pub fn answers(&self) -> Arc<AtomicU64> {
+        self.shared.answers.clone()
+    }
+
+    /// For calls of others that belong to the same history. Each must be repeated until it is answered, and
+    /// `client` must be the number of the terminal that makes it.
+    #[must_use]
+    pub fn recorder(&self) -> Arc<Recorder> {
+        self.shared.recorder.clone()
     }
 
     /// Waits until that many more sales were granted than now.
@@ -227,7 +242,10 @@ impl Shared {
         let granted = matches!(&reply, Reply::Verdict(verdict) if verdict.granted())
             && matches!(open.call, Call::Sell { .. });
         self.grants.fetch_add(u64::from(granted), Ordering::Relaxed);
-        reply.position().map(|_| granted)
+        let told = reply.position().map(|_| granted);
+        let answered = u64::from(told.is_some());
+        self.answers.fetch_add(answered, Ordering::Relaxed);
+        told
     }
 
     fn env(&self) -> &Env {

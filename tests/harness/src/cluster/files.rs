@@ -35,8 +35,10 @@ const PORTS: std::ops::Range<u16> = 12_000..32_000;
 pub(super) struct Files {
     pub(super) root: PathBuf,
     pub(super) authority: CertificateAuthority,
-    /// By node, from 1.
+    /// By node, from 1: where the others reach it.
     pub(super) node_ports: Vec<u16>,
+    /// By node, from 1: where it listens.
+    listen_ports: Vec<u16>,
     /// By gateway, from 1.
     pub(super) gateway_ports: Vec<u16>,
     /// Of the public listeners, by gateway, from 1.
@@ -53,21 +55,30 @@ pub(super) struct Shape {
     pub(super) gateways: u16,
     pub(super) shards: u32,
     pub(super) clock: Option<ClockOptions>,
+    pub(super) behind_links: bool,
 }
 
 impl Files {
     /// Lays out a new cluster.
     pub(super) fn write(root: &Path, shape: &Shape, env: &Env) -> anyhow::Result<Self> {
-        let mut ports = free_ports(usize::from(shape.nodes + 2 * shape.gateways), env)?;
+        let mut ports = free_ports(usize::from(2 * (shape.nodes + shape.gateways)), env)?;
+        let own_ports = ports.split_off(usize::from(shape.nodes + 2 * shape.gateways));
         let public_ports = ports.split_off(usize::from(shape.nodes + shape.gateways));
+        let gateway_ports = ports.split_off(usize::from(shape.nodes));
+        let listen_ports = if shape.behind_links {
+            own_ports
+        } else {
+            ports.clone()
+        };
         let mut sealing_secret = [0; 32];
         env.random.fill(&mut sealing_secret);
         let files = Self {
             sealing_key: SealingSecret::from_bytes(&sealing_secret).public().clone(),
             root: root.to_owned(),
             authority: CertificateAuthority::new(CLUSTER_ID)?,
-            gateway_ports: ports.split_off(usize::from(shape.nodes)),
+            gateway_ports,
             node_ports: ports,
+            listen_ports,
             public_ports,
             clock: shape.clock,
             started_real_ms: env.unix_ms(),
@@ -103,6 +114,10 @@ impl Files {
 
     pub(super) fn node_address(&self, id: u16) -> String {
         format!("127.0.0.1:{}", self.node_ports[usize::from(id) - 1])
+    }
+
+    pub(super) fn node_listens_at(&self, id: u16) -> String {
+        format!("127.0.0.1:{}", self.listen_ports[usize::from(id) - 1])
     }
 
     pub(super) fn gateway_address(&self, number: u16) -> String {
@@ -147,9 +162,9 @@ impl Files {
     fn write_node(&self, id: u16) -> anyhow::Result<()> {
         let directory = format!("node-{id}");
         self.write_keys(&directory, &Role::Node(NodeId::new(id.into())))?;
-        let address = self.node_address(id);
+        let (listen, address) = (self.node_listens_at(id), self.node_address(id));
         let text = format!(
-            "cluster = \"../cluster.toml\"\nnode_id = {id}\nlisten = \"{address}\"\nadvertise = \"{address}\"\n\
+            "cluster = \"../cluster.toml\"\nnode_id = {id}\nlisten = \"{listen}\"\nadvertise = \"{address}\"\n\
              zone = \"zone-{id}\"\ndata_dir = \"data\"\n{TLS}"
         );
         Ok(fs::write(self.path(&directory).join("node.toml"), text)?)

@@ -22,6 +22,7 @@ pub struct Process {
     pub name: String,
     program: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -32,9 +33,15 @@ impl Process {
             name: name.to_owned(),
             program: program.to_owned(),
             arguments,
+            environment: Vec::new(),
             log,
             child: None,
         }
+    }
+
+    /// A variable of its environment, in every life from the next on.
+    pub fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts it, with arguments for this life only.
@@ -53,6 +60,7 @@ impl Process {
             .args(&self.arguments)
             .args(["--parent", &std::process::id().to_string()])
             .args(once)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

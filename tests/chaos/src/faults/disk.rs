@@ -1,0 +1,171 @@
+//! Faults of clocks and disks that lose nothing that was synced: skew, slow and failing syncs, no room, no
+//! power.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use rand::{RngExt as _, rngs::StdRng};
+
+use super::{END_BY_ITSELF_MAX, Wound};
+use crate::{
+    kind::Kind,
+    links::Party,
+    shim::EIO,
+    stage::{Stage, process},
+};
+
+/// How far clocks are set off: less than the sessions and the slips of a run would bear.
+const SKEWS_MS: [i64; 4] = [300, 2_000, 60_000, 600_000];
+/// A tenth faster or slower: no crystal is so bad.
+const DRIFT_PPM: i64 = 100_000;
+/// Power cuts of one step.
+const CUTS: usize = 3;
+/// A node that lost its power is back within this, unless something else is struck as well.
+const BACK_AGAIN_MAX: Duration = Duration::from_secs(10);
+
+pub(super) fn change_clock(
+    stage: &mut Stage,
+    wound: &mut Wound,
+    dice: &mut StdRng,
+) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let skew = SKEWS_MS[dice.random_range(0..SKEWS_MS.len())];
+    match wound.kind {
+        Kind::ClockAhead => stage.shim(node)?.set_clock(skew, 0),
+        Kind::ClockBehind => stage.shim(node)?.set_clock(-skew, 0),
+        _ => {
+            let faster = stage.shim(node)?.set_clock(0, DRIFT_PPM);
+            let other = crate::stage::pick(&Stage::nodes(), &[node], dice);
+            faster.and(stage.shim(other)?.set_clock(0, -DRIFT_PPM))?;
+            wound.nodes.push(other);
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn right_clock(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let readings = stage.shim(node)?.counts()?.clock_reads_changed;
+    let changed = readings - wound.shim.clock_reads_changed;
+    for &node in &wound.nodes {
+        stage.shim(node)?.set_clock(0, 0)?;
+    }
+    ensure!(changed > 0, "node {node} never looked at its clock");
+    wound.saw(format!("node {node} read a wrong clock {changed} times"));
+    Ok(())
+}
+
+pub(super) fn slow_sync(
+    stage: &mut Stage,
+    wound: &mut Wound,
+    dice: &mut StdRng,
+) -> anyhow::Result<()> {
+    let by = Duration::from_millis(dice.random_range(20..250));
+    stage.shim(wound.first()?)?.delay_syncs(by)
+}
+
+pub(super) fn right_sync(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let shim = stage.shim(wound.first()?)?;
+    shim.delay_syncs(Duration::ZERO)?;
+    let delayed = shim.counts()?.syncs_delayed - wound.shim.syncs_delayed;
+    ensure!(delayed > 0, "nothing was synced meanwhile");
+    wound.saw(format!("{delayed} syncs were slow"));
+    Ok(())
+}
+
+pub(super) fn fail_sync(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    stage.shim(wound.first()?)?.fail_syncs(EIO)
+}
+
+/// A node whose sync failed must not go on: nobody can know what is on its disk.
+pub(super) async fn sync_again(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let ended = stage.ends_by_itself(node, END_BY_ITSELF_MAX).await;
+    let shim = stage.shim(node)?;
+    shim.fail_syncs(0)?;
+    let failed = shim.counts()?.syncs_failed - wound.shim.syncs_failed;
+    ensure!(failed > 0, "node {node} synced nothing");
+    ensure!(ended, "node {node} goes on after {failed} failed syncs");
+    let log = stage.log_since(node, wound.log);
+    ensure!(
+        log.contains("Input/output error"),
+        "node {node} does not say why it ended"
+    );
+    wound.saw(format!(
+        "{failed} syncs failed, and node {node} ended and said so"
+    ));
+    stage.start_again(Party::Node(node))
+}
+
+pub(super) fn fill(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let taken = stage.volume(node)?.fill()?;
+    wound.saw(format!(
+        "the last {} MiB of its disk were taken",
+        taken >> 20
+    ));
+    Ok(())
+}
+
+pub(super) async fn unfill(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let ended = stage.ends_by_itself(node, END_BY_ITSELF_MAX).await;
+    stage.volume(node)?.unfill()?;
+    ensure!(ended, "node {node} goes on with a full disk");
+    let log = stage.log_since(node, wound.log);
+    ensure!(
+        log.contains("No space left on device"),
+        "node {node} does not say why it ended"
+    );
+    wound.saw(format!("node {node} ended and said so"));
+    stage.start_again(Party::Node(node))
+}
+
+/// Each cut strikes whoever leads most by then.
+pub(super) async fn cut_power(
+    stage: &mut Stage,
+    wound: &mut Wound,
+    struck: &[u16],
+    led: &[u32],
+    dice: &mut StdRng,
+) -> anyhow::Result<()> {
+    let (mut node, mut led) = (wound.first()?, led.to_vec());
+    for left in (0..CUTS).rev() {
+        wound.nodes = vec![node];
+        cut(stage, &[node])?;
+        stage.probes.leader_lost(&led).await?;
+        stage.volume(node)?.restore_power()?;
+        if left > 0 {
+            stage.start_again(Party::Node(node))?;
+            stage.whole_within(BACK_AGAIN_MAX).await;
+            (node, led) = stage.busiest(struck, dice).await;
+        }
+    }
+    wound.saw(format!("{CUTS} power cuts"));
+    Ok(())
+}
+
+pub(super) fn cut_all_power(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    wound.nodes = Stage::nodes();
+    cut(stage, &Stage::nodes())?;
+    for node in Stage::nodes() {
+        stage.volume(node)?.restore_power()?;
+    }
+    wound.saw("all nodes lost power");
+    Ok(())
+}
+
+/// Stops them all first: the cut is one instant.
+fn cut(stage: &mut Stage, nodes: &[u16]) -> anyhow::Result<()> {
+    for &node in nodes {
+        process(&mut stage.cluster, Party::Node(node))?.freeze()?;
+    }
+    for &node in nodes {
+        stage.volume(node)?.cut_power()?;
+        stage.power_cuts += 1;
+    }
+    for &node in nodes {
+        stage.kill(Party::Node(node))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Faults of processes: killed, paused, restarted.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use rand::{RngExt as _, rngs::StdRng};
+
+use super::Wound;
+use crate::{
+    links::Party,
+    stage::{GATEWAYS, Stage, process},
+};
+
+/// A node that was restarted gracefully is whole within this, unless something else is struck as well.
+const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(15);
+
+pub(super) async fn kill(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    stage.kill(Party::Node(node))?;
+    stage.probes.leader_lost(led).await?;
+    wound.saw(format!("node {node} was killed"));
+    Ok(())
+}
+
+pub(super) fn kill_all(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    wound.nodes = Stage::nodes();
+    for node in Stage::nodes() {
+        stage.kill(Party::Node(node))?;
+    }
+    wound.saw("all nodes were killed");
+    Ok(())
+}
+
+pub(super) fn start_all(stage: &mut Stage, wound: &Wound) -> anyhow::Result<()> {
+    for &node in &wound.nodes {
+        stage.start_again(Party::Node(node))?;
+    }
+    Ok(())
+}
+
+pub(super) fn kill_gateway(
+    stage: &mut Stage,
+    wound: &mut Wound,
+    dice: &mut StdRng,
+) -> anyhow::Result<()> {
+    wound.nodes.clear();
+    wound.gateway = dice.random_range(1..=GATEWAYS);
+    stage.kill(Party::Gateway(wound.gateway))?;
+    wound.saw(format!("gateway {} was killed", wound.gateway));
+    Ok(())
+}
+
+pub(super) fn start_gateway(stage: &mut Stage, wound: &Wound) -> anyhow::Result<()> {
+    stage.start_again(Party::Gateway(wound.gateway))
+}
+
+pub(super) async fn pause(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    process(&mut stage.cluster, Party::Node(node))?.freeze()?;
+    stage.probes.leader_lost(led).await
+}
+
+pub(super) async fn resume(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let process = process(&mut stage.cluster, Party::Node(node))?;
+    let pid = process.pid().context("a paused node has ended")?;
+    ensure!(is_stopped(pid)?, "node {node} was not stopped");
+    process.thaw()?;
+    wound.saw(format!("node {node} was stopped"));
+    Ok(())
+}
+
+/// Whether a process is stopped, as the kernel sees it.
+fn is_stopped(pid: u32) -> anyhow::Result<bool> {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // After the name, which may hold anything but ends with the last parenthesis.
+    let (_, after) = state.rsplit_once(')').context("a line without a name")?;
+    Ok(after.trim_start().starts_with('T'))
+}
+
+/// Away for a moment, back for a moment: too short for some elections, too long for others.
+pub(super) async fn stutter(
+    stage: &mut Stage,
+    wound: &mut Wound,
+    dice: &mut StdRng,
+) -> anyhow::Result<()> {
+    let (node, env) = (wound.first()?, stage.env());
+    let times = dice.random_range(4..10);
+    for _ in 0..times {
+        let process = process(&mut stage.cluster, Party::Node(node))?;
+        process.freeze()?;
+        env.sleep(Duration::from_millis(dice.random_range(100..1500)))
+            .await;
+        process.thaw()?;
+        env.sleep(Duration::from_millis(dice.random_range(50..600)))
+            .await;
+    }
+    wound.saw(format!("node {node} was stopped {times} times"));
+    Ok(())
+}
+
+pub(super) async fn ask_to_end(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let status = stage.ask_to_end(Party::Node(node)).await?;
+    ensure!(
+        status.success(),
+        "node {node}, asked to end, ended with {status}"
+    );
+    wound.saw(format!("node {node} ended when asked"));
+    Ok(())
+}
+
+pub(super) async fn rolling_restart(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    wound.nodes = Stage::nodes();
+    for node in Stage::nodes() {
+        let status = stage.ask_to_end(Party::Node(node)).await?;
+        ensure!(
+            status.success(),
+            "node {node}, asked to end, ended with {status}"
+        );
+        stage.start_again(Party::Node(node))?;
+        stage.whole_within(WHOLE_AGAIN_MAX).await;
+    }
+    wound.saw("every node was restarted in turn");
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! How long a shard grants nothing after its leader was lost: one prober for each, asking for one sale until
+//! it is answered. The sales are part of the run's history.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use quorate_client::{Terminal, new_request_id};
+use quorate_harness::{
+    cluster::Cluster, history::Call, probe::citizen_of_each_shard, recorder::Recorder,
+};
+use quorate_link::{Env, TaskHandle};
+
+/// A shard that grants nothing for so long is lost, not slow.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+const PROBE_PAUSE: Duration = Duration::from_millis(5);
+
+/// Probers of one cluster.
+pub(crate) struct Probes {
+    env: Env,
+    round: Option<Round>,
+    running: Vec<TaskHandle>,
+    times: Arc<Mutex<Vec<Duration>>>,
+}
+
+/// Whom the probers of one round sell to, and where that is recorded.
+struct Round {
+    recorder: Arc<Recorder>,
+    people: BTreeMap<u32, u64>,
+    terminals: Vec<Terminal>,
+    first_client: u32,
+}
+
+impl Probes {
+    pub(crate) fn new(env: Env) -> Self {
+        Self {
+            env,
+            round: None,
+            running: Vec::new(),
+            times: Arc::default(),
+        }
+    }
+
+    /// Finds someone in each shard, from index `first` on. Clients from `first_client` on are the probers.
+    ///
+    /// # Errors
+    /// The cluster is not well.
+    pub(crate) async fn prepare(
+        &mut self,
+        cluster: &Cluster,
+        recorder: Arc<Recorder>,
+        first: u64,
+        first_client: u32,
+    ) -> anyhow::Result<()> {
+        let people = citizen_of_each_shard(cluster, first).await?;
+        let mut terminals = Vec::new();
+        for number in 0..people.len() {
+            let terminal = cluster.terminal(first_client as usize + number)?;
+            terminal.log_in(Duration::from_secs(20)).await?;
+            terminals.push(terminal);
+        }
+        self.round = Some(Round {
+            recorder,
+            people,
+            terminals,
+            first_client,
+        });
+        Ok(())
+    }
+
+    /// The leader of these shards was lost just now.
+    ///
+    /// # Errors
+    /// A shard is still silent from an earlier loss.
+    pub(crate) async fn leader_lost(&mut self, shards: &[u32]) -> anyhow::Result<()> {
+        let lost = self.env.monotonic();
+        self.all_answered().await?;
+        let Some(round) = &self.round else {
+            return Ok(());
+        };
+        for (number, (shard, &citizen)) in round.people.iter().enumerate() {
+            if !shards.contains(shard) {
+                continue;
+            }
+            let client = round.first_client + u32::try_from(number)?;
+            let terminal = round.terminals[number].clone();
+            let (env, recorder) = (self.env.clone(), round.recorder.clone());
+            let times = self.times.clone();
+            let call = Call::Sell {
+                request: new_request_id(&env),
+                quantity: 1,
+            };
+            let probe = async move {
+                loop {
+                    let reply = recorder.call(client, &terminal, citizen, call).await;
+                    if reply.position().is_some() {
+                        break;
+                    }
+                    env.sleep(PROBE_PAUSE).await;
+                }
+                let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
+                times.push(env.monotonic() - lost);
+            };
+            self.running.push(self.env.spawn("probe", Box::pin(probe)));
+        }
+        Ok(())
+    }
+
+    async fn all_answered(&mut self) -> anyhow::Result<()> {
+        let deadline = self.env.monotonic() + SILENCE_MAX;
+        for mut probe in self.running.drain(..) {
+            let left = deadline.saturating_sub(self.env.monotonic());
+            let ended = self.env.timeout(left, probe.finished()).await;
+            ensure!(ended.is_ok(), "a shard granted nothing for {SILENCE_MAX:?}");
+        }
+        Ok(())
+    }
+
+    /// How long each shard was silent after each loss, once all of them grant again.
+    ///
+    /// # Errors
+    /// One stays silent.
+    pub(crate) async fn finish(&mut self) -> anyhow::Result<Vec<Duration>> {
+        self.all_answered()
+            .await
+            .context("after a leader was lost")?;
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut times))
+    }
+}

@@ -1,0 +1,308 @@
+//! `make chaos`: faults upon a cluster of real processes, for as long as you like.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Parser;
+use quorate_chaos::{
+    kind::{self, Kind},
+    means::Means,
+    report::{Report, RunReport},
+    run::{RunOptions, run},
+    schedule::Schedule,
+    volume,
+};
+use quorate_harness::cluster::ClusterOptions;
+use quorate_link::Env;
+use tokio::runtime::Builder;
+
+/// Bring faults upon a cluster of real processes and judge everything its clients saw
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Options {
+    /// How long, such as 90s, 20m or 1h; judging what was seen comes on top
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    duration: Duration,
+
+    /// The same seed brings the same faults in the same order; a new one without it
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// Only these kinds, such as kill-node,power-cut
+    #[arg(long, value_parser = kind_list)]
+    kinds: Option<Kinds>,
+
+    /// One kind at a time
+    #[arg(long)]
+    alone: bool,
+
+    /// No more steps than this
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    steps: usize,
+
+    /// Steps after which everything is judged
+    #[arg(long, default_value_t = 8)]
+    round: usize,
+
+    /// Clients
+    #[arg(long, default_value_t = 32)]
+    clients: u32,
+
+    /// Milliseconds between the calls of each
+    #[arg(long, default_value_t = 10)]
+    pause: u64,
+
+    /// Run even if the machine does not permit every kind that was asked for
+    #[arg(long)]
+    allow_missing: bool,
+
+    /// Do not fail when a time bar is missed, as on a machine that does other things as well
+    #[arg(long)]
+    allow_slow: bool,
+
+    /// The file to which the run is added
+    #[arg(long, default_value = "docs/chaos/report.json")]
+    report: PathBuf,
+
+    /// The program under test; the one that was built with this without it
+    #[arg(long)]
+    program: Option<PathBuf>,
+
+    /// List the kinds and whether this machine permits them, and end
+    #[arg(long)]
+    list: bool,
+
+    /// Take away what a run that was killed has left, and end
+    #[arg(long)]
+    clean: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Kinds(Vec<Kind>);
+
+fn kind_list(list: &str) -> anyhow::Result<Kinds> {
+    kind::parse_list(list).map(Kinds)
+}
+
+fn duration(text: &str) -> anyhow::Result<Duration> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number
+        .parse()
+        .context("a number and s, m or h, such as 90s")?;
+    match unit {
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        "h" => Ok(Duration::from_secs(number * 3600)),
+        _ => bail!("{unit:?} is no unit: s, m or h"),
+    }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = if options.clean {
+        clean()
+    } else {
+        chaos(&options)
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn clean() -> anyhow::Result<()> {
+    for removed in volume::clean_up(&env::temp_dir())? {
+        println!("removed {removed}");
+    }
+    Ok(())
+}
+
+/// The place of a run, taken away at its end unless it holds what a failure has left.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> anyhow::Result<Self> {
+        let name = format!("{}{}", volume::PREFIX, std::process::id());
+        let path = env::temp_dir().join(name);
+        fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Not empty: a failed run's files are kept, and it has said where.
+        let _kept = fs::remove_dir(&self.0);
+    }
+}
+
+fn chaos(options: &Options) -> anyhow::Result<()> {
+    let directory = Directory::new()?;
+    let means = Means::probe(&directory.0);
+    let wanted = options
+        .kinds
+        .clone()
+        .map_or(Kind::ALL.to_vec(), |kinds| kinds.0);
+    if options.list {
+        list(&means);
+        return Ok(());
+    }
+    let missing = missing(&means, &wanted);
+    for (kind, why) in &missing {
+        println!("not possible here: {kind}: {why}");
+    }
+    ensure!(
+        missing.is_empty() || options.allow_missing,
+        "{} of {} kinds are not possible here; --allow-missing runs the others",
+        missing.len(),
+        wanted.len()
+    );
+    let kinds: Vec<Kind> = wanted
+        .into_iter()
+        .filter(|kind| means.missing(*kind).is_none())
+        .collect();
+    ensure!(!kinds.is_empty(), "none of these kinds is possible here");
+    let env = Env::system();
+    let seed = options.seed.unwrap_or_else(|| env.random_u64() % 1_000_000);
+    let again = replay_line(options, seed);
+    println!("the same schedule again: {again}");
+    let mut report = RunReport {
+        seed,
+        started_ms: env.unix_ms(),
+        machine: machine(),
+        missing,
+        ..RunReport::default()
+    };
+    let mut schedule = Schedule::new(seed, &kinds);
+    if options.alone {
+        schedule = schedule.unmixed();
+    }
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => env::current_exe()?.with_file_name("quorate"),
+    };
+    let run_options = RunOptions {
+        cluster: ClusterOptions::new(&program.to_string_lossy()),
+        directory: directory.0.clone(),
+        means,
+        seed,
+        duration: options.duration,
+        steps_max: options.steps,
+        steps_per_round: options.round,
+        clients: options.clients,
+        pause: Duration::from_millis(options.pause),
+    };
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()?;
+    let begun = env.monotonic();
+    let mut tell = |line: &str| {
+        let at = (env.monotonic() - begun).as_secs();
+        let mut out = std::io::stdout().lock();
+        // Whoever reads this may have gone; the run has not.
+        let _reader_gone = writeln!(out, "{:>3}:{:02} {line}", at / 60, at % 60);
+    };
+    let done = runtime.block_on(run(&run_options, &mut schedule, &mut report, &mut tell));
+    finish(options, report, done, &again)
+}
+
+fn finish(
+    options: &Options,
+    mut run: RunReport,
+    done: anyhow::Result<()>,
+    again: &str,
+) -> anyhow::Result<()> {
+    if let Err(error) = &done {
+        run.failure = format!("{error:#}");
+    }
+    let missed = run.missed();
+    let mut report = Report::load(&options.report)?;
+    report.add(run);
+    report.save(&options.report)?;
+    let totals = report.totals;
+    println!(
+        "in all runs of {}: {} s, {} faults, {} operations judged, {} power cuts, {} unknown outcomes resolved, {} runs failed",
+        options.report.display(),
+        totals.seconds,
+        totals.faults,
+        totals.operations,
+        totals.power_cuts,
+        totals.unknown_resolved,
+        totals.failed
+    );
+    done.with_context(|| format!("the same schedule again: {again}"))?;
+    for bar in &missed {
+        println!("missed: {bar}");
+    }
+    ensure!(
+        missed.is_empty() || options.allow_slow,
+        "{} bars were missed; the same schedule again: {again}",
+        missed.len()
+    );
+    Ok(())
+}
+
+fn list(means: &Means) {
+    let is_terminal = std::io::stdout().is_terminal();
+    for kind in Kind::ALL {
+        let possible = match means.missing(kind) {
+            None if is_terminal => String::new(),
+            None => " (possible)".to_owned(),
+            Some(why) => format!(" (not possible here: {why})"),
+        };
+        println!("{kind:<20} {}{possible}", kind.description());
+    }
+}
+
+fn missing(means: &Means, wanted: &[Kind]) -> BTreeMap<String, String> {
+    let missing = wanted
+        .iter()
+        .filter_map(|kind| Some((kind.name().to_owned(), means.missing(*kind)?.to_owned())));
+    missing.collect()
+}
+
+fn replay_line(options: &Options, seed: u64) -> String {
+    let mut flags = format!("--seed {seed} --duration {}s", options.duration.as_secs());
+    if let Some(kinds) = &options.kinds {
+        let names: Vec<&str> = kinds.0.iter().map(|kind| kind.name()).collect();
+        flags += &format!(" --kinds {}", names.join(","));
+    }
+    if options.alone {
+        flags += " --alone";
+    }
+    if options.allow_missing {
+        flags += " --allow-missing";
+    }
+    format!("make chaos CHAOS_FLAGS='{flags}'")
+}
+
+/// Processors and memory, as far as the system tells.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
+    let kib = memory
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0_u64);
+    format!("{cores} cores, {} GiB of memory", kib >> 20)
+}

@@ -1,0 +1,235 @@
+//! A run: rounds of steps on one cluster. A step waits for calm, strikes, holds, heals, and measures how soon
+//! everything is as before; a round ends with the judgement of everything that its clients saw.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use quorate_harness::{
+    checker::Report as Judged,
+    cluster::ClusterOptions,
+    judge::judge_history,
+    shelves::drained,
+    workload::{Workload, WorkloadOptions},
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use crate::{
+    faults::{self, Wound},
+    goodput::Goodput,
+    means::Means,
+    report::{RunReport, StepReport},
+    schedule::{Schedule, Step},
+    stage::Stage,
+};
+
+/// Before each step: for the rate that is compared with.
+const CALM: Duration = Duration::from_secs(3);
+/// Grants that show that a workload is under way.
+const FIRST_GRANTS: u64 = 200;
+const FIRST_GRANTS_MAX: Duration = Duration::from_secs(60);
+/// Not back after this long: it is not slow, it is broken.
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
+/// The population of a round, and where its probers find theirs.
+const CITIZENS_PER_ROUND: u64 = 100_000;
+const FIRST_PROBED: u64 = 150_000_000;
+const PROBED_PER_ROUND: u64 = 10_000;
+
+/// What a run shall be.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Of the cluster.
+    pub cluster: ClusterOptions,
+    /// Where its files go.
+    pub directory: PathBuf,
+    /// What the machine permits.
+    pub means: Means,
+    /// Derives everything that is chosen.
+    pub seed: u64,
+    /// No step begins after this long.
+    pub duration: Duration,
+    /// No more steps than this.
+    pub steps_max: usize,
+    /// Steps after which everything is judged.
+    pub steps_per_round: usize,
+    /// Clients of the workload.
+    pub clients: u32,
+    /// Between the calls of each.
+    pub pause: Duration,
+}
+
+/// Runs the schedule; `tell` hears of each step and each round.
+///
+/// # Errors
+/// A promise was broken, a fault did not strike, or the cluster did not come back. The cluster's files are kept.
+pub async fn run(
+    options: &RunOptions,
+    schedule: &mut Schedule,
+    report: &mut RunReport,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
+    let directory = options.directory.clone();
+    let stage = Stage::start(
+        options.cluster.clone(),
+        &options.means,
+        directory,
+        options.seed,
+    );
+    let mut stage = stage.await?;
+    let done = rounds(&mut stage, options, schedule, report, tell).await;
+    report.power_cuts = stage.power_cuts;
+    done.map_err(|error| {
+        let kept = stage.cluster.keep();
+        error.context(format!("everything is kept in {}", kept.display()))
+    })
+}
+
+async fn rounds(
+    stage: &mut Stage,
+    options: &RunOptions,
+    schedule: &mut Schedule,
+    report: &mut RunReport,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
+    let env = stage.env();
+    let begun = env.monotonic();
+    let mut sums = Sums::default();
+    let over =
+        |steps: usize| steps >= options.steps_max || env.monotonic() > begun + options.duration;
+    for round in 0.. {
+        let workload = begin_round(stage, options, round).await?;
+        let goodput = Goodput::watch(env.clone(), workload.answers());
+        for _ in 0..options.steps_per_round {
+            let Some(step) = schedule.next().filter(|_| !over(report.steps.len())) else {
+                break;
+            };
+            let done = self::step(stage, &step, &goodput).await;
+            let number = report.steps.len() + 1;
+            let done = done.with_context(|| format!("step {number}: {:?}", step.kinds))?;
+            tell(&format!("step {number}: {}", done.line()));
+            report.steps.push(done);
+        }
+        drop(goodput);
+        let judged = end_round(stage, workload, round, &mut sums).await;
+        let judged = judged.with_context(|| format!("round {}", round + 1))?;
+        tell(&format!("round {}: {judged}", round + 1));
+        report.judged(&judged);
+        if over(report.steps.len()) {
+            break;
+        }
+    }
+    report.seconds = (env.monotonic() - begun).as_secs();
+    Ok(())
+}
+
+async fn begin_round(
+    stage: &mut Stage,
+    options: &RunOptions,
+    round: u64,
+) -> anyhow::Result<Workload> {
+    let workload = Workload::start(
+        &stage.cluster,
+        WorkloadOptions {
+            clients: options.clients,
+            pause: options.pause,
+            first_citizen: round * CITIZENS_PER_ROUND,
+            ..WorkloadOptions::with_slips(options.seed.wrapping_add(round))
+        },
+    )?;
+    let first = FIRST_PROBED + round * PROBED_PER_ROUND;
+    let (recorder, clients) = (workload.recorder(), options.clients);
+    let prepared = stage
+        .probes
+        .prepare(&stage.cluster, recorder, first, clients);
+    prepared.await?;
+    workload
+        .await_grants(FIRST_GRANTS, FIRST_GRANTS_MAX)
+        .await?;
+    Ok(workload)
+}
+
+async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Result<StepReport> {
+    let env = stage.env();
+    let mut dice = StdRng::seed_from_u64(step.seed);
+    env.sleep(CALM).await;
+    let usual = goodput.usual(CALM);
+    ensure!(usual > 0.0, "nothing is answered before the strike");
+    let begun = env.monotonic();
+    let mut wounds: Vec<Wound> = Vec::new();
+    for &kind in &step.kinds {
+        if !wounds.is_empty() {
+            env.sleep(step.apart).await;
+        }
+        let struck: Vec<u16> = wounds
+            .iter()
+            .flat_map(|wound| wound.nodes.clone())
+            .collect();
+        wounds.push(faults::strike(stage, kind, &struck, &mut dice).await?);
+    }
+    env.sleep(step.hold).await;
+    // What lies between processes first: who comes back needs the others.
+    wounds.sort_by_key(|wound| !wound.kind.heals_first());
+    let mut proof = Vec::new();
+    for wound in wounds {
+        proof.push(faults::heal(stage, wound, &mut dice).await?);
+    }
+    let healed = env.monotonic();
+    let recovered = goodput.recovered(healed, usual, RECOVERY_MAX).await;
+    let recovered = recovered.with_context(|| {
+        format!("of {usual:.0} answers a second, 95 % are not back after {RECOVERY_MAX:?}")
+    })?;
+    let silences = stage.probes.finish().await?;
+    stage.cluster.await_whole().await?;
+    Ok(StepReport {
+        kinds: step.kinds.clone(),
+        usual_per_second: usual,
+        struck_ms: millis(healed - begun),
+        recovery_ms: millis(recovered),
+        silences_ms: silences.into_iter().map(millis).collect(),
+        proof,
+    })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the clients of all rounds so far have got: the cluster must count the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    grants: u64,
+    units_granted: u64,
+    slips: u64,
+    units_on_slips: u64,
+}
+
+async fn end_round(
+    stage: &mut Stage,
+    workload: Workload,
+    round: u64,
+    sums: &mut Sums,
+) -> anyhow::Result<Judged> {
+    let history = workload.finish().await?;
+    // Kept only when it is needed: a long run would fill the disk.
+    let path = stage.cluster.path(&format!("history-{}.jsonl", round + 1));
+    let judged = judge_history(&history, &path)?;
+    sums.grants += judged.grants as u64;
+    sums.units_granted += judged.units_granted;
+    sums.slips += judged.slips as u64;
+    sums.units_on_slips += judged.units_on_slips;
+    stage.cluster.await_whole().await?;
+    drained(&stage.cluster).await?;
+    let totals = stage.cluster.verify().await?.totals;
+    let counted = Sums {
+        grants: totals.grants,
+        units_granted: totals.units_granted,
+        slips: totals.slips,
+        units_on_slips: totals.units_on_slips,
+    };
+    ensure!(
+        counted == *sums,
+        "the cluster counts {counted:?}, its clients {sums:?}; history: {}",
+        path.display()
+    );
+    std::fs::remove_file(path)?;
+    Ok(judged)
+}

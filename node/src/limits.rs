@@ -9,6 +9,10 @@ pub(crate) const LOG_QUEUE_OPS_MAX: usize = 4096;
 /// Log operations written with one sync. Bounds the batch that one slow sync holds up.
 pub(crate) const LOG_COMMIT_OPS_MAX: usize = 1024;
 
+/// Synced writes between two in which a node writes down what others have told of their disks. It matters
+/// only where a disk is put back and those who know better were restarted as well.
+pub(crate) const COMMITS_PER_WITNESS: u64 = 32;
+
 /// Recent log kept in memory per group. Followers a few seconds behind are served from here.
 pub(crate) const LOG_CACHE_BYTES: usize = 4 << 20;
 

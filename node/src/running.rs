@@ -17,7 +17,7 @@ use crate::links::{Calls, DeliveryLinks, PeerLinks};
 use crate::metrics::Metrics;
 use crate::raft::Group;
 use crate::shard::{CourierParts, Host, HostParts, Upkeep, run_couriers, run_flusher};
-use crate::storage::{Engine, LogCommitter, LogQueue, StorageError};
+use crate::storage::{Engine, LogCommitter, LogQueue, StorageError, Witness};
 use crate::system::{
     AddressBook, SystemProposer, SystemSlot, View, create_system_replica, run_bootstrap,
     run_local_view, run_registration, run_remote_view,
@@ -62,6 +62,7 @@ pub struct RunningNode {
     pub(crate) views: Arc<watch::Sender<Option<Arc<View>>>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) failure: Failure,
+    pub(crate) witness: Arc<Witness>,
     pub(crate) snapshots_received: AtomicU64,
     queue: LogQueue,
     committer: Mutex<Option<TaskHandle>>,
@@ -75,7 +76,8 @@ impl RunningNode {
     pub async fn start(parts: NodeParts) -> Result<Arc<Self>, StorageError> {
         let env = parts.env.clone();
         let failure = Failure::new();
-        let (queue, committer) = LogCommitter::new(Arc::clone(&parts.engine));
+        let witness = Witness::open(&*parts.engine, parts.incarnation)?;
+        let (queue, committer) = LogCommitter::new(Arc::clone(&parts.engine), Arc::clone(&witness));
         let committer = run_committer(committer, &env, failure.clone())?;
 
         let cluster_id = parts.cluster.cluster_id.clone();
@@ -98,6 +100,8 @@ impl RunningNode {
                 parts.node,
                 Arc::clone(&parts.calls),
                 env.clone(),
+                Arc::clone(&witness),
+                failure.clone(),
             )),
             incarnation: parts.incarnation,
             log_keep_entries: parts.upkeep.log_keep_entries,
@@ -121,6 +125,7 @@ impl RunningNode {
             views,
             metrics: Arc::new(Metrics::new()),
             failure,
+            witness,
             snapshots_received: AtomicU64::new(0),
             queue,
             committer: Mutex::new(Some(committer)),

@@ -20,7 +20,7 @@ use quorate_core::{
     },
 };
 use quorate_proto::{
-    ids::{DeviceId, Epoch, GroundId, ProductId, RuleId, ShardId, SiteType},
+    ids::{DeviceId, Epoch, GroundId, NodeId, ProductId, RuleId, ShardId, SiteType},
     ring::RingRange,
 };
 use samples::{
@@ -117,6 +117,8 @@ fn keys_are_pinned() {
         ("log-committed", keys::raft::committed(shard)),
         ("log-installing", keys::raft::installing(shard)),
         ("log-entry", keys::raft::entry(shard, 258)),
+        ("disk-commits", keys::raft::disk_commits()),
+        ("heard-of-disk", keys::raft::heard_of_disk(NodeId(7))),
     ];
     check("keys.hex", &vectors);
 }

@@ -19,9 +19,11 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Calls;
+use crate::failure::{Cause, Failure};
 use crate::limits;
 use crate::raft::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender};
 use crate::serve::coalesce;
+use crate::storage::Witness;
 
 /// Links to every other node.
 pub(crate) struct PeerLinks {
@@ -35,6 +37,8 @@ struct Parts {
     this: NodeId,
     calls: Arc<dyn Calls>,
     env: Env,
+    witness: Arc<Witness>,
+    failure: Failure,
 }
 
 /// The connection to one node, present or being attempted.
@@ -49,13 +53,22 @@ struct Connection {
 }
 
 impl PeerLinks {
-    pub(crate) fn new(cluster_id: String, this: NodeId, calls: Arc<dyn Calls>, env: Env) -> Self {
+    pub(crate) fn new(
+        cluster_id: String,
+        this: NodeId,
+        calls: Arc<dyn Calls>,
+        env: Env,
+        witness: Arc<Witness>,
+        failure: Failure,
+    ) -> Self {
         Self {
             parts: Arc::new(Parts {
                 cluster_id,
                 this,
                 calls,
                 env,
+                witness,
+                failure,
             }),
             links: Mutex::new(BTreeMap::new()),
         }
@@ -188,6 +201,7 @@ async fn keep_connected(parts: Arc<Parts>, node: NodeId, link: Arc<Link>) {
 async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), PeerUnreachable> {
     let (outgoing, queue) = mpsc::channel(limits::PEER_QUEUE);
     let (cluster_id, from_node) = (parts.cluster_id.clone(), parts.this.get());
+    let witness = Arc::clone(&parts.witness);
     let frames = coalesce(
         queue,
         limits::PEER_FRAME_ENVELOPES_MAX,
@@ -197,6 +211,7 @@ async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), 
             cluster_id: cluster_id.clone(),
             from_node,
             envelopes,
+            disk: Some(witness.statement(Some(node))),
         },
     );
     let mut replies = parts.calls.exchange(node, frames.boxed()).await?;
@@ -206,6 +221,12 @@ async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), 
         replies: BTreeMap::new(),
     });
     while let Some(frame) = replies.next().await {
+        if let Err(outdated) = parts.witness.hear(node, frame.disk.as_ref()) {
+            parts
+                .failure
+                .raise(Cause::new("vouching for this disk", outdated));
+            break;
+        }
         for reply in frame.envelopes {
             link.deliver(reply);
         }

@@ -21,7 +21,7 @@ use super::log::GroupLog;
 use super::snapshot::{RowReader, SnapshotBuilder, SnapshotData, SnapshotSpool};
 use super::state_machine::{ReplicaState, StateMachine};
 use super::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::storage::{Engine, LogCommitter, RocksEngine, Row, StateView, StorageTuning};
+use crate::storage::{Engine, LogCommitter, RocksEngine, Row, StateView, StorageTuning, Witness};
 
 const SHARD: ShardId = ShardId::new(1);
 
@@ -39,7 +39,10 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
         };
         let engine: Arc<dyn Engine> =
             Arc::new(RocksEngine::open(dir.path(), tuning).expect("an empty database opens"));
-        let (queue, committer) = LogCommitter::new(Arc::clone(&engine));
+        let (queue, committer) = LogCommitter::new(
+            Arc::clone(&engine),
+            Witness::open(&*engine, 1).expect("an empty database"),
+        );
         let committer = std::thread::spawn(move || {
             futures_executor::block_on(committer.run()).expect("the log is written");
         });

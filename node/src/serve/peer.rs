@@ -1,15 +1,17 @@
 //! What other nodes send: Raft messages and snapshots.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use prost::Message as _;
+use quorate_proto::ids::NodeId;
 use quorate_proto::internal::{Envelope, PeerFrame, SnapshotFrame, SnapshotReply};
 use tokio::sync::mpsc;
 
 use super::frames::coalesce;
+use crate::failure::Cause;
 use crate::limits;
 use crate::raft::{FindGroup, Inbound, SnapshotRefused, receive_snapshot};
 use crate::running::RunningNode;
@@ -23,9 +25,18 @@ pub(super) fn exchange(
     let groups: Arc<dyn FindGroup> = Arc::clone(&node.host) as _;
     let mut inbound = Inbound::new(groups, node.env.clone(), replies);
     let cluster_id = node.cluster_id.clone();
+    // Who sends is known with its first frame, before there is anything to reply.
+    let sender = Arc::new(OnceLock::new());
+    let (heard_from, witness) = (Arc::clone(&sender), Arc::clone(&node.witness));
+    let failure = node.failure.clone();
     node.env.spawn("peer stream", async move {
         while let Some(frame) = frames.next().await {
             if frame.cluster_id != cluster_id {
+                return;
+            }
+            let from = *heard_from.get_or_init(|| NodeId::new(frame.from_node));
+            if let Err(outdated) = witness.hear(from, frame.disk.as_ref()) {
+                failure.raise(Cause::new("vouching for this disk", outdated));
                 return;
             }
             for envelope in frame.envelopes {
@@ -34,6 +45,7 @@ pub(super) fn exchange(
         }
     });
     let (cluster_id, from_node) = (node.cluster_id.clone(), node.node.get());
+    let witness = Arc::clone(&node.witness);
     coalesce(
         queue,
         limits::PEER_FRAME_ENVELOPES_MAX,
@@ -43,6 +55,7 @@ pub(super) fn exchange(
             cluster_id: cluster_id.clone(),
             from_node,
             envelopes,
+            disk: Some(witness.statement(sender.get().copied())),
         },
     )
     .boxed()

@@ -2,13 +2,14 @@
 //!
 //! Invariants: operations become durable in queue order, so a crash leaves a prefix; a completion is
 //! called only after its rows, and everything queued before them, are synced; after one failed write
-//! nothing is written any more.
+//! nothing is written any more. Each synced write is counted in itself, see [`Witness`].
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::engine::{Engine, RowOp, StorageError};
+use super::witness::Witness;
 use crate::limits;
 
 /// Called once the operation is durable, or can never be.
@@ -74,16 +75,18 @@ impl LogQueue {
 /// Drains the queue until it is closed or a write fails.
 pub(crate) struct LogCommitter {
     engine: Arc<dyn Engine>,
+    witness: Arc<Witness>,
     ops: mpsc::Receiver<Option<LogOp>>,
 }
 
 impl LogCommitter {
-    pub(crate) fn new(engine: Arc<dyn Engine>) -> (LogQueue, Self) {
+    pub(crate) fn new(engine: Arc<dyn Engine>, witness: Arc<Witness>) -> (LogQueue, Self) {
         let (sender, receiver) = mpsc::channel(limits::LOG_QUEUE_OPS_MAX);
         (
             LogQueue { ops: sender },
             Self {
                 engine,
+                witness,
                 ops: receiver,
             },
         )
@@ -129,7 +132,16 @@ impl LogCommitter {
             completions.extend(op.done);
         }
         let synced = !completions.is_empty();
+        let mut commits = None;
+        if synced {
+            let (count, counted) = self.witness.next_commit();
+            rows.extend(counted);
+            commits = Some(count);
+        }
         let written = self.engine.write_log(rows, synced).await;
+        if let (Ok(()), Some(count)) = (&written, commits) {
+            self.witness.committed(count);
+        }
         for done in completions {
             done(written.clone());
         }

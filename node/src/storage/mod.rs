@@ -14,9 +14,11 @@ mod damage;
 mod engine;
 mod identity;
 mod rocks;
+mod witness;
 
 pub(crate) use committer::{LogCommitter, LogOp, LogQueue};
 pub(crate) use engine::StateView;
 pub use engine::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError, VisitRow};
 pub(crate) use identity::{DiskIdentity, IdentityError};
 pub use rocks::{RocksEngine, StorageTuning};
+pub(crate) use witness::Witness;

@@ -1,13 +1,19 @@
-//! Keys of the log family: `group (4) ‖ kind (1) ‖ index (8)`, the index 0 where there is none.
+//! Keys of the log family: `group (4) ‖ kind (1) ‖ index (8)`, the index 0 where there is none. What concerns
+//! the node itself has the group 2³² − 1.
 
-use quorate_proto::ids::ShardId;
+use quorate_proto::ids::{NodeId, ShardId};
 
 const VOTE: u8 = 0x01;
 const REPLICA: u8 = 0x02;
 const PURGED: u8 = 0x03;
 const COMMITTED: u8 = 0x04;
 const INSTALLING: u8 = 0x05;
+const DISK_COMMITS: u8 = 0x06;
+const HEARD_OF_DISK: u8 = 0x07;
 const ENTRY: u8 = 0x10;
+
+/// In place of a group, for what concerns the node itself. No group has this number.
+const NODE: ShardId = ShardId(u32::MAX);
 
 /// The vote of a replica.
 #[must_use]
@@ -37,6 +43,24 @@ pub fn committed(shard: ShardId) -> Vec<u8> {
 #[must_use]
 pub fn installing(shard: ShardId) -> Vec<u8> {
     key(shard, INSTALLING, 0)
+}
+
+/// How many synced writes this disk has seen.
+#[must_use]
+pub fn disk_commits() -> Vec<u8> {
+    key(NODE, DISK_COMMITS, 0)
+}
+
+/// What another node has told of its disk.
+#[must_use]
+pub fn heard_of_disk(node: NodeId) -> Vec<u8> {
+    key(NODE, HEARD_OF_DISK, node.get())
+}
+
+/// The `[first, end)` range of what all nodes have told of their disks.
+#[must_use]
+pub fn heard_of_disks() -> (Vec<u8>, Vec<u8>) {
+    (key(NODE, HEARD_OF_DISK, 0), key(NODE, HEARD_OF_DISK + 1, 0))
 }
 
 /// One log entry.
@@ -70,6 +94,10 @@ pub enum LogKind {
     Committed,
     /// [`installing`].
     Installing,
+    /// [`disk_commits`].
+    DiskCommits,
+    /// [`heard_of_disk`], with the node.
+    HeardOfDisk(NodeId),
     /// [`entry`], with its index.
     Entry(u64),
 }
@@ -86,6 +114,8 @@ pub fn parse(key: &[u8]) -> Option<(ShardId, LogKind)> {
         (PURGED, 0) => LogKind::Purged,
         (COMMITTED, 0) => LogKind::Committed,
         (INSTALLING, 0) => LogKind::Installing,
+        (DISK_COMMITS, 0) => LogKind::DiskCommits,
+        (HEARD_OF_DISK, node) => LogKind::HeardOfDisk(NodeId::new(node)),
         (ENTRY, index) => LogKind::Entry(index),
         _ => return None,
     };

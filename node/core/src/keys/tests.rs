@@ -2,7 +2,7 @@
 
 use super::*;
 use quorate_proto::{
-    ids::{ProductId, RequestId, SiteCode, SiteKey},
+    ids::{NodeId, ProductId, RequestId, SiteCode, SiteKey},
     ring::even_split,
 };
 
@@ -194,6 +194,11 @@ fn log_keys_read_back() {
         (raft::purged(shard), LogKind::Purged),
         (raft::committed(shard), LogKind::Committed),
         (raft::installing(shard), LogKind::Installing),
+        (raft::disk_commits(), LogKind::DiskCommits),
+        (
+            raft::heard_of_disk(NodeId(7)),
+            LogKind::HeardOfDisk(NodeId(7)),
+        ),
         (raft::entry(shard, 0), LogKind::Entry(0)),
         (raft::entry(shard, u64::MAX), LogKind::Entry(u64::MAX)),
     ];

@@ -143,6 +143,17 @@ pub(crate) fn log_rows() -> Vectors {
             "log-replica",
             codec::seal(&pb::HostedReplica { replica: 4 }),
         ),
+        (
+            "disk-commits",
+            codec::seal(&pb::DiskCommits { commits: 70_000 }),
+        ),
+        (
+            "heard-of-disk",
+            codec::seal(&pb::HeardOfDisk {
+                incarnation: 77,
+                commits: 70_000,
+            }),
+        ),
         ("applied-point", codec::seal(&point)),
         ("log-installing", codec::seal(&installing(point))),
     ]

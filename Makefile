@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/target
 QUORATE := $(CARGO_TARGET_DIR)/release/quorate
 DEMO_DIR ?= quorate-demo
 
-.PHONY: help demo test bench build deps clean-demo
+.PHONY: help demo test bench chaos chaos-clean build deps clean-demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -25,6 +25,13 @@ test: deps ## everything that CI runs: formatting, clippy, all tests
 bench: build ## measure a cluster on this machine; writes docs/bench/
 	@cargo bench --locked --profile release --bench cluster -- $(BENCH_FLAGS)
 	@cargo bench --locked --profile release --package quorate-gateway --bench public
+
+chaos: deps ## bring faults upon a cluster of real processes: make chaos CHAOS_FLAGS='--duration 20m'
+	@cargo build --release --locked --package quorate --package quorate-chaos --bins
+	@exec $(CARGO_TARGET_DIR)/release/quorate-chaos $(CHAOS_FLAGS)
+
+chaos-clean: ## take away the mounts and files that a killed chaos run has left
+	@cargo run --release --locked --quiet --package quorate-chaos -- --clean
 
 build: deps ## build the `quorate` program
 	@cargo build --release --locked --bin quorate

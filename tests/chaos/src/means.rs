@@ -35,12 +35,13 @@ impl Means {
         tried
     }
 
-    /// Signals and links alone.
+    /// The same without anything that needs privileges.
     #[must_use]
-    pub fn without_volumes(self, why: &str) -> Self {
+    pub fn probe_without_volumes(directory: &Path) -> Self {
+        let shim = shim::build(directory);
         Self {
-            no_volumes: Some(why.to_owned()),
-            ..self
+            no_shim: shim.err().map(|error| format!("{error:#}")),
+            no_volumes: Some("not wanted".to_owned()),
         }
     }
 

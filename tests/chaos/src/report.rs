@@ -1,6 +1,6 @@
 //! What runs have shown: a file that grows by one entry a run, so that an hour can be had in pieces.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fmt, fs, path::Path};
 
 use anyhow::Context as _;
 use quorate_harness::checker::Report as Judged;
@@ -138,6 +138,15 @@ impl Spread {
     }
 }
 
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            0 => Ok(()),
+            _ => write!(f, "{} / {} / {}", self.p50, self.p99, self.max),
+        }
+    }
+}
+
 impl StepReport {
     /// In one line.
     #[must_use]
@@ -245,7 +254,39 @@ impl Report {
         }
     }
 
-    /// Writes the file whole or not at all.
+    /// For people.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let totals = &self.totals;
+        let mut text = format!(
+            "# Chaos on real processes\n\n\
+             {} runs, {} minutes, {} faults, {} operations judged, {} power cuts of single nodes,\n\
+             {} unknown outcomes, each resolved. Runs that broke a promise or did not end: {}.\n\n\
+             Milliseconds; p50 / p99 / most. Goodput is back when 95 % of the answers a second before the fault are.\n\n\
+             | kind | alone | mixed | goodput back, alone | goodput back, mixed | shards grant again, alone |\n\
+             |---|---:|---:|---:|---:|---:|\n",
+            totals.runs,
+            totals.seconds / 60,
+            totals.faults,
+            totals.operations,
+            totals.power_cuts,
+            totals.unknown_resolved,
+            totals.failed
+        );
+        for (name, kind) in &self.kinds {
+            text += &format!(
+                "| {name} | {} | {} | {} | {} | {} |\n",
+                kind.alone,
+                kind.mixed,
+                kind.recovery_alone,
+                kind.recovery_mixed,
+                kind.silence_alone
+            );
+        }
+        text
+    }
+
+    /// Writes the file, and one for people beside it, each whole or not at all.
     ///
     /// # Errors
     /// It cannot be written.
@@ -253,9 +294,13 @@ impl Report {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        let draft = path.with_extension("new");
-        fs::write(&draft, serde_json::to_string_pretty(self)? + "\n")?;
-        Ok(fs::rename(draft, path)?)
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        for (extension, text) in [("json", json), ("md", self.to_markdown())] {
+            let draft = path.with_extension("new");
+            fs::write(&draft, text)?;
+            fs::rename(draft, path.with_extension(extension))?;
+        }
+        Ok(())
     }
 }
 

@@ -79,7 +79,11 @@ pub async fn run(
     report.power_cuts = stage.power_cuts;
     done.map_err(|error| {
         let kept = stage.cluster.keep();
-        error.context(format!("everything is kept in {}", kept.display()))
+        let disks = match stage.volumes.is_empty() {
+            true => "",
+            false => ", the nodes' disks as chaos/node-*.img",
+        };
+        error.context(format!("everything is kept in {}{disks}", kept.display()))
     })
 }
 

@@ -38,7 +38,7 @@ pub struct Totals {
     /// Of single nodes.
     pub power_cuts: usize,
     /// Outcomes that were unknown at first, each resolved since.
-    pub unknown_resolved: usize,
+    pub unknown_resolved: u64,
     /// Runs that broke a promise, or did not end.
     pub failed: usize,
 }
@@ -57,13 +57,13 @@ pub struct RunReport {
     /// Calls that were judged.
     pub operations: usize,
     /// Sales granted, each counted once.
-    pub grants: usize,
+    pub grants: u64,
     /// Sales denied.
-    pub denials: usize,
+    pub denials: u64,
     /// Slips recorded.
-    pub slips: usize,
+    pub slips: u64,
     /// Outcomes that were unknown at first.
-    pub unknown: usize,
+    pub unknown: u64,
     /// Of single nodes.
     pub power_cuts: usize,
     /// Kinds that the machine did not permit, and why.

@@ -3,11 +3,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use quorate_harness::{
-    checker::Report as Judged,
-    cluster::ClusterOptions,
-    judge::judge_history,
+    checker::{
+        self, Report as Judged,
+        facts::{Fact, Totals},
+    },
+    cluster::{Cluster, ClusterOptions},
     shelves::drained,
     workload::{Workload, WorkloadOptions},
 };
@@ -96,7 +98,7 @@ async fn rounds(
 ) -> anyhow::Result<()> {
     let env = stage.env();
     let begun = env.monotonic();
-    let mut sums = Sums::default();
+    let mut counted = Totals::default();
     let over =
         |steps: usize| steps >= options.steps_max || env.monotonic() > begun + options.duration;
     for round in 0.. {
@@ -113,7 +115,7 @@ async fn rounds(
             report.steps.push(done);
         }
         drop(goodput);
-        let judged = end_round(stage, workload, round, &mut sums).await;
+        let judged = end_round(stage, workload, round, &mut counted).await;
         let judged = judged.with_context(|| format!("round {}", round + 1))?;
         tell(&format!("round {}: {judged}", round + 1));
         report.judged(&judged);
@@ -197,43 +199,43 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the clients of all rounds so far have got: the cluster must count the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sums {
-    grants: u64,
-    units_granted: u64,
-    slips: u64,
-    units_on_slips: u64,
-}
-
 async fn end_round(
     stage: &mut Stage,
     workload: Workload,
     round: u64,
-    sums: &mut Sums,
+    counted: &mut Totals,
 ) -> anyhow::Result<Judged> {
-    let history = workload.finish().await?;
-    // Kept only when it is needed: a long run would fill the disk.
-    let path = stage.cluster.path(&format!("history-{}.jsonl", round + 1));
-    let judged = judge_history(&history, &path)?;
-    sums.grants += judged.grants as u64;
-    sums.units_granted += judged.units_granted;
-    sums.slips += judged.slips as u64;
-    sums.units_on_slips += judged.units_on_slips;
+    let mut history = workload.finish().await?;
     stage.cluster.await_whole().await?;
     drained(&stage.cluster).await?;
-    let totals = stage.cluster.verify().await?.totals;
-    let counted = Sums {
+    let before = std::mem::replace(counted, totals(&stage.cluster).await?);
+    // What the cluster counts of this round, to be held against what its clients know.
+    history.facts.push(Fact::Totals(Totals {
+        grants: counted.grants - before.grants,
+        units_granted: counted.units_granted - before.units_granted,
+        slips: counted.slips - before.slips,
+        units_on_slips: counted.units_on_slips - before.units_on_slips,
+        voids: counted.voids - before.voids,
+        units_voided: counted.units_voided - before.units_voided,
+    }));
+    let judged = checker::check(&history);
+    if judged.is_lawful() {
+        return Ok(judged);
+    }
+    let path = stage.cluster.path(&format!("history-{}.jsonl", round + 1));
+    history.save(&path).context("keep the history")?;
+    bail!("{judged}\nhistory: {}", path.display())
+}
+
+/// What the cluster counts, after all its replicas were compared.
+async fn totals(cluster: &Cluster) -> anyhow::Result<Totals> {
+    let totals = cluster.verify().await?.totals;
+    Ok(Totals {
         grants: totals.grants,
         units_granted: totals.units_granted,
         slips: totals.slips,
         units_on_slips: totals.units_on_slips,
-    };
-    ensure!(
-        counted == *sums,
-        "the cluster counts {counted:?}, its clients {sums:?}; history: {}",
-        path.display()
-    );
-    std::fs::remove_file(path)?;
-    Ok(judged)
+        voids: totals.voids,
+        units_voided: totals.units_voided,
+    })
 }

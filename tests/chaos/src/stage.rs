@@ -238,14 +238,12 @@ impl Drop for Stage {
     }
 }
 
-/// One of them that is not struck yet.
+/// One of them that is not struck yet; any, where all are: what strikes all leaves links and clocks to strike.
 pub(crate) fn pick(among: &[u16], struck: &[u16], dice: &mut StdRng) -> u16 {
-    let free: Vec<u16> = among
-        .iter()
-        .copied()
-        .filter(|node| !struck.contains(node))
-        .collect();
-    free[dice.random_range(0..free.len())]
+    let mut free: Vec<u16> = among.to_vec();
+    free.retain(|node| !struck.contains(node));
+    let from = if free.is_empty() { among } else { &free };
+    from[dice.random_range(0..from.len())]
 }
 
 fn everyone() -> impl Iterator<Item = Party> {

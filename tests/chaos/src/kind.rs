@@ -282,13 +282,15 @@ impl Kind {
         }
     }
 
-    /// Whether it ends by itself: the links and clocks of others are then still struck.
+    /// What lies between processes is healed first: who comes back needs the others. Clocks and disks are right
+    /// again last: whoever was started meanwhile began with wrong ones.
     #[must_use]
-    pub(crate) const fn heals_first(self) -> bool {
-        matches!(
-            self.strikes(),
-            Strikes::Links | Strikes::Clocks | Strikes::Pace
-        )
+    pub(crate) const fn heals_at(self) -> u8 {
+        match self.strikes() {
+            Strikes::Links => 0,
+            Strikes::Node | Strikes::Disk | Strikes::Fleet | Strikes::Gateway => 1,
+            Strikes::Clocks | Strikes::Pace => 2,
+        }
     }
 }
 

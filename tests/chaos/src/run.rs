@@ -29,6 +29,8 @@ const CALM: Duration = Duration::from_secs(3);
 /// Grants that show that a workload is under way.
 const FIRST_GRANTS: u64 = 200;
 const FIRST_GRANTS_MAX: Duration = Duration::from_secs(60);
+/// For so long a process that was started with a wrong clock or a slow disk has it.
+const WRONG_FROM_THE_START: Duration = Duration::from_secs(2);
 /// Not back after this long: it is not slow, it is broken.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 /// The population of a round, and where its probers find theirs.
@@ -172,10 +174,12 @@ async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Resu
         wounds.push(faults::strike(stage, kind, &struck, &mut dice).await?);
     }
     env.sleep(step.hold).await;
-    // What lies between processes first: who comes back needs the others.
-    wounds.sort_by_key(|wound| !wound.kind.heals_first());
+    wounds.sort_by_key(|wound| wound.kind.heals_at());
     let mut proof = Vec::new();
     for wound in wounds {
+        if wound.kind.heals_at() == 2 && !proof.is_empty() {
+            env.sleep(WRONG_FROM_THE_START).await;
+        }
         proof.push(faults::heal(stage, wound, &mut dice).await?);
     }
     let healed = env.monotonic();

@@ -133,8 +133,7 @@ impl Shim {
     /// Sets the clock on the wall ahead of the real one, or behind, and how much faster than real time both
     /// clocks run, in millionths. The steady clock goes on from where it is.
     pub(crate) fn set_clock(&self, wall_offset_ms: i64, rate_ppm: i64) -> anyhow::Result<()> {
-        let now = clock_gettime(ClockId::Monotonic);
-        let real_ns = now.tv_sec * 1_000_000_000 + now.tv_nsec;
+        let real_ns = steady_ns();
         let shown_ns = match self.get(Word::ShownBase)? {
             0 => real_ns,
             shown => {
@@ -151,11 +150,11 @@ impl Shim {
         self.set(Word::Sequence, sequence + 2)
     }
 
-    /// Lets a process that is about to start begin with the real steady clock.
+    /// Lets a process that is about to start begin with the real steady clock, at the rate that is set.
     pub(crate) fn forget_drift(&self) -> anyhow::Result<()> {
-        self.set(Word::Rate, 0)?;
-        self.set(Word::ShownBase, 0)?;
-        self.set(Word::RealBase, 0)
+        let real_ns = steady_ns();
+        self.set(Word::RealBase, real_ns)?;
+        self.set(Word::ShownBase, real_ns)
     }
 
     /// What was done so far, over all lives of the process.
@@ -170,6 +169,12 @@ impl Shim {
             syncs_failed: count(Word::SyncsFailed)?,
         })
     }
+}
+
+/// The real steady clock, nanoseconds.
+fn steady_ns() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
 }
 
 #[cfg(test)]

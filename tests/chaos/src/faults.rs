@@ -87,14 +87,14 @@ pub async fn strike(
     }
     let (wound_mut, done) = (&mut wound, format!("{kind} on node {node}"));
     match kind {
-        Kind::KillNode => process::kill(stage, wound_mut, &led).await,
+        Kind::KillNode => process::kill(stage, wound_mut, &led),
         Kind::KillGateway => process::kill_gateway(stage, wound_mut, dice),
         Kind::KillAll => process::kill_all(stage, wound_mut),
-        Kind::PauseNode => process::pause(stage, wound_mut, &led).await,
+        Kind::PauseNode => process::pause(stage, wound_mut, &led),
         Kind::StutterNode => process::stutter(stage, wound_mut, dice).await,
         Kind::RestartNode => process::ask_to_end(stage, wound_mut).await,
         Kind::RollingRestart => process::rolling_restart(stage, wound_mut).await,
-        Kind::PartitionMinority => network::isolate(stage, wound_mut, &led).await,
+        Kind::PartitionMinority => network::isolate(stage, wound_mut, &led),
         Kind::PartitionMajority
         | Kind::PartitionOneWay
         | Kind::PartitionGateway

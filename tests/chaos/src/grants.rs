@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ pub(crate) struct Probes {
     env: Env,
     round: Option<Round>,
     running: Vec<TaskHandle>,
+    /// Probers that were not answered yet.
+    silent: Arc<AtomicUsize>,
     times: Arc<Mutex<Vec<Duration>>>,
 }
 
@@ -40,6 +45,7 @@ impl Probes {
             env,
             round: None,
             running: Vec::new(),
+            silent: Arc::default(),
             times: Arc::default(),
         }
     }
@@ -71,16 +77,19 @@ impl Probes {
         Ok(())
     }
 
-    /// The leader of these shards was lost just now.
+    /// The leader of these shards was lost just now. While a shard is still silent from an earlier loss, as when a
+    /// second node of three is struck, there is nothing to measure.
     ///
     /// # Errors
-    /// A shard is still silent from an earlier loss.
-    pub(crate) async fn leader_lost(&mut self, shards: &[u32]) -> anyhow::Result<()> {
+    /// The probers have no numbers.
+    pub(crate) fn leader_lost(&mut self, shards: &[u32]) -> anyhow::Result<()> {
         let lost = self.env.monotonic();
-        self.all_answered().await?;
         let Some(round) = &self.round else {
             return Ok(());
         };
+        if self.silent.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
         for (number, (shard, &citizen)) in round.people.iter().enumerate() {
             if !shards.contains(shard) {
                 continue;
@@ -88,7 +97,8 @@ impl Probes {
             let client = round.first_client + u32::try_from(number)?;
             let terminal = round.terminals[number].clone();
             let (env, recorder) = (self.env.clone(), round.recorder.clone());
-            let times = self.times.clone();
+            let (times, silent) = (self.times.clone(), self.silent.clone());
+            silent.fetch_add(1, Ordering::Relaxed);
             let call = Call::Sell {
                 request: new_request_id(&env),
                 quantity: 1,
@@ -101,6 +111,7 @@ impl Probes {
                     }
                     env.sleep(PROBE_PAUSE).await;
                 }
+                silent.fetch_sub(1, Ordering::Relaxed);
                 let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
                 times.push(env.monotonic() - lost);
             };

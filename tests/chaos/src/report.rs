@@ -155,8 +155,9 @@ impl StepReport {
         let silence = self.silences_ms.iter().max();
         let silence = silence.map_or(String::new(), |ms| format!(", shards grant after {ms} ms"));
         format!(
-            "{}: goodput back after {} ms{silence} [{}]",
+            "{}: {:.0}/s back after {} ms{silence} [{}]",
             names.join(" + "),
+            self.usual_per_second,
             self.recovery_ms,
             self.proof.join(" | ")
         )

@@ -133,7 +133,7 @@ pub(super) async fn cut_power(
     for left in (0..CUTS).rev() {
         wound.nodes = vec![node];
         cut(stage, &[node])?;
-        stage.probes.leader_lost(&led).await?;
+        stage.probes.leader_lost(&led)?;
         stage.volume(node)?.restore_power()?;
         if left > 0 {
             stage.start_again(Party::Node(node))?;

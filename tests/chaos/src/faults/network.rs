@@ -26,17 +26,13 @@ fn others(node: u16) -> impl Iterator<Item = Party> {
 }
 
 /// The node that leads most hears no other node. Gateways still reach it.
-pub(super) async fn isolate(
-    stage: &mut Stage,
-    wound: &mut Wound,
-    led: &[u32],
-) -> anyhow::Result<()> {
+pub(super) fn isolate(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
     let node = wound.first()?;
     wound.nodes.clear();
     for other in others(node) {
         stage.links.set_both(Party::Node(node), other, CUT);
     }
-    stage.probes.leader_lost(led).await
+    stage.probes.leader_lost(led)
 }
 
 pub(super) fn strike(

@@ -14,10 +14,10 @@ use crate::{
 /// A node that was restarted gracefully is whole within this, unless something else is struck as well.
 const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(15);
 
-pub(super) async fn kill(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
+pub(super) fn kill(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
     let node = wound.first()?;
     stage.kill(Party::Node(node))?;
-    stage.probes.leader_lost(led).await?;
+    stage.probes.leader_lost(led)?;
     wound.saw(format!("node {node} was killed"));
     Ok(())
 }
@@ -54,10 +54,10 @@ pub(super) fn start_gateway(stage: &mut Stage, wound: &Wound) -> anyhow::Result<
     stage.start_again(Party::Gateway(wound.gateway))
 }
 
-pub(super) async fn pause(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
+pub(super) fn pause(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
     let node = wound.first()?;
     process(&mut stage.cluster, Party::Node(node))?.freeze()?;
-    stage.probes.leader_lost(led).await
+    stage.probes.leader_lost(led)
 }
 
 pub(super) async fn resume(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/target
 QUORATE := $(CARGO_TARGET_DIR)/release/quorate
 DEMO_DIR ?= quorate-demo
 
-.PHONY: help demo test bench chaos chaos-clean build deps clean-demo
+.PHONY: help demo test sim mutants bench chaos chaos-clean build deps clean-demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,6 +21,14 @@ demo: build ## build, then start a cluster of real processes on loopback
 
 test: deps ## everything that CI runs: formatting, clippy, all tests
 	@.ci/test
+
+sim: deps ## simulate: SEED=7 replays a seed (TELL=1: line by line), SEEDS=0..10000 runs many
+	@cargo run --release --locked --quiet --package quorate-sim --bin quorate-sim -- \
+		$(or $(SEED),$(SEEDS)) $(if $(TELL),--verbose) $(SIM_FLAGS)
+
+mutants: deps ## plant one bug after the other and show that simulated seeds catch it; BUG=… plants one
+	@cargo run --release --locked --quiet --package quorate-sim --features planted-bugs \
+		--bin quorate-sim -- --mutants $(or $(BUG),all) $(SIM_FLAGS)
 
 bench: build ## measure a cluster on this machine; writes docs/bench/
 	@cargo bench --locked --profile release --bench cluster -- $(BENCH_FLAGS)

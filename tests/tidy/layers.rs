@@ -76,7 +76,7 @@ const LAYERS: &[Layer] = &[
             "quorate-core",
             "quorate-node",
             "quorate-gateway",
-            "quorate-harness",
+            "quorate-check",
         ],
         never: &["openraft", "rocksdb", "rand"],
     },

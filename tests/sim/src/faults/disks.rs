@@ -1,0 +1,82 @@
+//! Faults of disks.
+
+use std::time::Duration;
+
+use super::{FaultKind, Striker};
+use crate::cluster::Death;
+use crate::net::Place;
+use crate::plan::PlannedFault;
+
+/// How long the cluster may take to make up for a disk that was lost.
+const REPAIR_TIME_MAX: Duration = Duration::from_secs(40);
+
+impl Striker {
+    /// Lets a fault of a disk strike, and undoes it.
+    pub(super) async fn spoil(&self, victim: Place, fault: PlannedFault) -> bool {
+        match fault.kind {
+            FaultKind::SlowSync => {
+                let slow = Duration::from_millis(5 + fault.choice % 400);
+                self.cluster.disk(victim).slow_sync(slow);
+                self.env.sleep(fault.lasts).await;
+                self.cluster.disk(victim).slow_sync(Duration::ZERO);
+                true
+            }
+            FaultKind::FailedSync | FaultKind::DiskFull => self.fail(victim, fault).await,
+            _ => self.lose_disk(victim, fault).await,
+        }
+    }
+
+    /// Writes fail until the fault is over; the node stops, and comes back with what is on its disk.
+    async fn fail(&self, victim: Place, fault: PlannedFault) -> bool {
+        if !self.cluster.is_up(victim) {
+            return false;
+        }
+        self.cluster.expect_failure(victim, true);
+        let disk = self.cluster.disk(victim);
+        match fault.kind {
+            FaultKind::FailedSync => disk.fail_sync(true),
+            _ => disk.fill(true),
+        }
+        self.env.sleep(fault.lasts).await;
+        let stopped = !self.cluster.is_up(victim);
+        disk.fail_sync(false);
+        disk.fill(false);
+        // What the page cache held is gone or not: nobody can tell after a sync that failed.
+        if !stopped {
+            self.cluster.die(victim, Death::PowerCut).await;
+        }
+        self.cluster.expect_failure(victim, false);
+        self.cluster.start(victim).await;
+        stopped
+    }
+
+    /// The disk is lost, or damaged and then given up for lost; the node is replaced.
+    async fn lose_disk(&self, victim: Place, fault: PlannedFault) -> bool {
+        // Whoever is down or behind counts as lost as well: first the cluster must be whole.
+        if !self.cluster.is_up(victim) || !self.cluster.may_spoil(victim) {
+            return false;
+        }
+        if self.cluster.whole(Duration::from_secs(2)).await.is_err() {
+            self.cluster.spoil_over();
+            return false;
+        }
+        let mut took_effect = true;
+        if fault.kind == FaultKind::BitFlip {
+            self.cluster.expect_failure(victim, true);
+            self.cluster.die(victim, Death::PowerCut).await;
+            took_effect = self.cluster.disk(victim).flip_bit(fault.choice).is_some();
+            self.cluster.start(victim).await;
+            self.env.sleep(fault.lasts).await;
+        }
+        self.cluster.die(victim, Death::PowerCut).await;
+        self.cluster.replace_disk(victim);
+        self.env.sleep(fault.lasts / 2).await;
+        self.cluster.expect_failure(victim, false);
+        self.cluster.start(victim).await;
+        // Until then, or until the run heals everything, no other disk is lost.
+        if self.cluster.whole(REPAIR_TIME_MAX).await.is_ok() {
+            self.cluster.spoil_over();
+        }
+        took_effect
+    }
+}

@@ -1,0 +1,245 @@
+//! What must hold at every moment of every run, one law a file.
+//!
+//! The driver feeds what it sees: every replica whenever it changes, every message between nodes, every view,
+//! every acknowledgement. State owned: what each law has to remember, and what was found. Laws of whole
+//! histories are the harness's (`verdict`). Deliberately absent: tolerance, and any influence on the run.
+
+mod applied;
+mod committed;
+mod elections;
+mod identity;
+mod log_matching;
+mod outbox;
+mod purge;
+mod ranges;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quorate_node::seams::{ObservedEntry, ObservedReplica};
+use quorate_proto::ids::ShardId;
+use quorate_proto::internal::{PeerFrame, envelope};
+use quorate_proto::storage::ClusterView;
+
+use crate::net::Place;
+use crate::net::peers::Overhear;
+
+/// A law that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The law.
+    pub law: &'static str,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// One life of one node, from its start to its death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Life {
+    /// The node.
+    pub node: Place,
+    /// Of its disk: another one after the disk was lost.
+    pub disk: u64,
+    /// Counts the starts of all nodes.
+    pub start: u64,
+}
+
+/// What is on a disk of an entry, whatever happens to the power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisk {
+    /// The entry, of this term.
+    Entry(u64),
+    /// Deleted, because the state holds it.
+    Purged,
+    /// Not there.
+    Missing,
+}
+
+/// Looks at disks as they would be after a power cut now.
+pub trait Disks: Send + Sync + 'static {
+    /// What a node's disk holds of an entry.
+    fn entry(&self, node: Place, shard: ShardId, index: u64) -> OnDisk;
+
+    /// The vote on a node's disk: its term, and for whom.
+    fn vote(&self, node: Place, shard: ShardId) -> Option<(u64, u64)>;
+}
+
+/// Every law together. Cheap to clone.
+#[derive(Clone)]
+pub struct Judges {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    disks: Arc<dyn Disks>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    elections: elections::Elections,
+    identity: identity::Identity,
+    log_matching: log_matching::LogMatching,
+    committed: committed::Committed,
+    applied: applied::Applied,
+    purge: purge::Purge,
+    ranges: ranges::Ranges,
+    outbox: outbox::Outbox,
+    /// The newest members of each group that anybody has applied.
+    members: BTreeMap<ShardId, Members>,
+    found: Vec<Finding>,
+}
+
+/// Who must agree in a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Members {
+    /// The applied index at which this was seen.
+    index: u64,
+    voters: Vec<Vec<u64>>,
+    /// Those before: a change holds from when it is proposed, and may not be committed yet.
+    before: Vec<Vec<u64>>,
+    nodes: BTreeMap<u64, Place>,
+}
+
+impl Judges {
+    /// Nothing has been seen yet.
+    pub fn new(disks: Arc<dyn Disks>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                disks,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn found(&self) -> Vec<Finding> {
+        self.lock().found.clone()
+    }
+
+    /// Whether anything was found.
+    #[must_use]
+    pub fn has_found(&self) -> bool {
+        !self.lock().found.is_empty()
+    }
+
+    /// Something that the driver itself has found.
+    pub fn find(&self, law: &'static str, detail: String) {
+        self.lock().found.push(Finding { law, detail });
+    }
+
+    /// How many leaders there have been, beyond the first of each group.
+    #[must_use]
+    pub fn elections(&self) -> u64 {
+        self.lock().elections.count()
+    }
+
+    /// A replica as it is now, with the entries of its log that are new since it was last seen in this life.
+    pub fn replica(&self, life: Life, seen: &ObservedReplica, entries: &[ObservedEntry]) {
+        let mut state = self.lock();
+        let State {
+            elections,
+            identity,
+            log_matching,
+            committed,
+            applied,
+            purge,
+            outbox,
+            members,
+            found,
+            ..
+        } = &mut *state;
+        identity.replica(life, seen, found);
+        elections.replica(life, seen, found);
+        log_matching.entries(life, seen, entries, found);
+        applied.replica(life, seen, found);
+        purge.replica(life, seen, found);
+        outbox.replica(life, seen, found);
+        committed.replica(life, seen, log_matching, found);
+        let known = members.entry(seen.shard).or_default();
+        let index = seen.applied.map_or(0, |at| at.index);
+        if !seen.voters.is_empty() && index >= known.index {
+            if known.voters != seen.voters {
+                known.before = std::mem::replace(&mut known.voters, seen.voters.clone());
+            }
+            known.index = index;
+            let nodes = seen.members.iter();
+            known
+                .nodes
+                .extend(nodes.map(|(replica, node)| (*replica, node.get())));
+        }
+        if let Some(at) = seen.committed {
+            let known = known.clone();
+            let disks = &*self.shared.disks;
+            committed.durable(disks, &known, seen.shard, at.index, at.term, found);
+        }
+    }
+
+    /// From which index on entries of a replica are wanted, in this life of its node.
+    pub fn entries_wanted(&self, life: Life, shard: ShardId) -> u64 {
+        self.lock().log_matching.next(life, shard)
+    }
+
+    /// A state's digest where it stands.
+    pub fn digest(&self, life: Life, shard: ShardId, index: u64, digest: [u8; 32]) {
+        let mut state = self.lock();
+        let State { applied, found, .. } = &mut *state;
+        applied.digest(life, shard, index, digest, found);
+    }
+
+    /// A client was told that the entry at this place decided its request.
+    pub fn acknowledged(&self, shard: ShardId, index: u64, term: u64) {
+        let mut state = self.lock();
+        let State {
+            committed,
+            members,
+            found,
+            ..
+        } = &mut *state;
+        let members = members.get(&shard).cloned().unwrap_or_default();
+        committed.durable(&*self.shared.disks, &members, shard, index, term, found);
+    }
+
+    /// A node tells of this view.
+    pub fn view(&self, node: Place, view: &ClusterView) {
+        let mut state = self.lock();
+        let State { ranges, found, .. } = &mut *state;
+        ranges.view(node, view, found);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Overhear for Judges {
+    fn frame(&self, from: Place, frame: &PeerFrame) {
+        let mut state = self.lock();
+        let State {
+            elections, found, ..
+        } = &mut *state;
+        for envelope in &frame.envelopes {
+            let shard = ShardId::new(envelope.group);
+            let replica = envelope.from_replica;
+            let vote = match &envelope.body {
+                Some(envelope::Body::Append(append)) => {
+                    if let Some(vote) = &append.vote {
+                        elections.leads(shard, replica, vote, found);
+                    }
+                    &append.vote
+                }
+                Some(envelope::Body::Vote(request)) => &request.vote,
+                Some(envelope::Body::VoteReply(reply)) => &reply.vote,
+                _ => &None,
+            };
+            if let Some(vote) = vote {
+                let disks = &*self.shared.disks;
+                elections.tells(disks, from, (shard, replica), vote, found);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Committed entries: one index has one committed entry for ever, and it is on the synced disks of a quorum
+//! whenever anybody calls it committed or a client was told of it.
+
+use std::collections::BTreeMap;
+
+use quorate_node::seams::ObservedReplica;
+use quorate_proto::ids::ShardId;
+
+use super::log_matching::LogMatching;
+use super::{Disks, Finding, Life, Members, OnDisk};
+
+/// What must be remembered.
+#[derive(Default)]
+pub(super) struct Committed {
+    entries: BTreeMap<(ShardId, u64), (u64, u64)>,
+    /// Up to here every commit was found durable.
+    checked: BTreeMap<ShardId, u64>,
+}
+
+impl Committed {
+    pub(super) fn replica(
+        &mut self,
+        life: Life,
+        seen: &ObservedReplica,
+        logs: &LogMatching,
+        found: &mut Vec<Finding>,
+    ) {
+        for at in [seen.committed, seen.applied].into_iter().flatten() {
+            let leader = (at.term, at.leader);
+            let place = (seen.shard, at.index);
+            let known = *self.entries.entry(place).or_insert(leader);
+            if known == leader {
+                continue;
+            }
+            let digests = [known, leader].map(|leader| logs.digest(seen.shard, at.index, leader));
+            found.push(Finding {
+                law: "one committed entry",
+                detail: format!(
+                    "node {} has committed entry {} of shard {} from leader {leader:?}, somebody has it from {known:?} (digests {digests:?})",
+                    life.node, at.index, seen.shard
+                ),
+            });
+        }
+    }
+
+    /// An entry is called committed: it must be on the disks of a majority of every set of voters.
+    pub(super) fn durable(
+        &mut self,
+        disks: &dyn Disks,
+        members: &Members,
+        shard: ShardId,
+        index: u64,
+        term: u64,
+        found: &mut Vec<Finding>,
+    ) {
+        let checked = self.checked.entry(shard).or_default();
+        if index <= *checked || members.voters.is_empty() {
+            return;
+        }
+        let holds = |replica: &&u64| {
+            let node = members.nodes.get(*replica);
+            node.is_some_and(|node| match disks.entry(*node, shard, index) {
+                OnDisk::Entry(found) => found == term,
+                OnDisk::Purged => true,
+                OnDisk::Missing => false,
+            })
+        };
+        let agreed = |sets: &[Vec<u64>]| {
+            let majority = |set: &Vec<u64>| 2 * set.iter().filter(holds).count() > set.len();
+            !sets.is_empty() && sets.iter().all(majority)
+        };
+        if !agreed(&members.voters) && !agreed(&members.before) {
+            let holders: Vec<&u64> = members.nodes.keys().filter(holds).collect();
+            found.push(Finding {
+                law: "committed means durable on a quorum",
+                detail: format!(
+                    "entry {index} (term {term}) of shard {shard} is committed, and synced at {holders:?} of {:?}",
+                    members.voters
+                ),
+            });
+            return;
+        }
+        *checked = index;
+    }
+}

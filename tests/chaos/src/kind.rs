@@ -251,9 +251,17 @@ impl Kind {
         match (self.strikes(), other.strikes()) {
             (Node, Node) => self != other,
             (Node | Fleet | Disk, Fleet | Disk) | (Fleet | Disk, Node) => false,
+            // It takes the others to know that a disk is older than it was.
+            (Disk, Links) | (Links, Disk) => {
+                !self.is_told_by_others() && !other.is_told_by_others()
+            }
             (Links, Links) | (Clocks, Clocks) | (Pace, Pace) | (Gateway, Gateway) => false,
             _ => true,
         }
+    }
+
+    const fn is_told_by_others(self) -> bool {
+        matches!(self, Self::StaleCopy | Self::Truncation)
     }
 
     /// Whether it takes a leader from its shards while the others can go on without it, so that the time to the
@@ -282,17 +290,24 @@ impl Kind {
         }
     }
 
-    /// What lies between processes is healed first: who comes back needs the others. Clocks and disks are right
-    /// again last: whoever was started meanwhile began with wrong ones.
+    /// When it is healed, among the kinds of its step: the smallest first. What ends a process by itself needs the
+    /// others to be reached, so links come first; unless nobody is left to use them before processes are back.
+    /// Clocks and disks are right again last. Whoever was started meanwhile began with all that.
     #[must_use]
-    pub(crate) const fn heals_at(self) -> u8 {
+    pub(crate) fn heals_at(self, step: &[Self]) -> u8 {
+        let nobody_is_left =
+            |kind: &Self| matches!(kind.strikes(), Strikes::Fleet | Strikes::Gateway);
         match self.strikes() {
+            Strikes::Links if step.iter().any(nobody_is_left) => HEALS_LAST,
             Strikes::Links => 0,
             Strikes::Node | Strikes::Disk | Strikes::Fleet | Strikes::Gateway => 1,
-            Strikes::Clocks | Strikes::Pace => 2,
+            Strikes::Clocks | Strikes::Pace => HEALS_LAST,
         }
     }
 }
+
+/// See [`Kind::heals_at`].
+pub(crate) const HEALS_LAST: u8 = 2;
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

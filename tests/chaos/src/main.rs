@@ -245,6 +245,14 @@ fn finish(
         totals.failed
     );
     done.with_context(|| format!("the same schedule again: {again}"))?;
+    let never: Vec<&str> = Kind::ALL
+        .iter()
+        .map(|kind| kind.name())
+        .filter(|name| !report.kinds.contains_key(*name))
+        .collect();
+    if !never.is_empty() {
+        println!("in no run yet: {}", never.join(", "));
+    }
     for bar in &missed {
         println!("missed: {bar}");
     }

@@ -26,6 +26,9 @@ const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(15);
 /// What a file loses at least: of a log, some seconds of what a busy node writes.
 const CUT_BYTES_MIN: u64 = 64 << 10;
 
+/// For a file that is long enough to lose that much.
+const LONG_FILE_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// What a node says of damage. Each names what is wrong, none is a panic.
 const COMPLAINTS: [&str; 4] = ["damaged", "Corruption", "older copy", "checksum"];
 
@@ -34,12 +37,19 @@ pub(super) async fn change_files(
     wound: &mut Wound,
     dice: &mut StdRng,
 ) -> anyhow::Result<()> {
-    let node = wound.first()?;
-    for _ in 0..ATTEMPTS {
+    let (node, data, env) = (wound.first()?, stage.data(wound.first()?), stage.env());
+    for attempt in 0..ATTEMPTS {
+        if wound.kind == Kind::Truncation {
+            let deadline = env.monotonic() + LONG_FILE_TIME_MAX;
+            while long_files(&data)?.is_empty() {
+                ensure!(env.monotonic() < deadline, "no file of node {node} grows");
+                env.sleep(Duration::from_millis(100)).await;
+            }
+        }
         stage.kill(Party::Node(node))?;
         let what = match wound.kind {
-            Kind::BitFlip => flip_bit(&stage.data(node), dice)?,
-            _ => cut_off(&stage.data(node), dice)?,
+            Kind::BitFlip => flip_bit(&data, attempt, dice)?,
+            _ => cut_off(&data, dice)?,
         };
         wound.saw(what);
         if let Some(said) = noticed(stage, wound, node).await? {
@@ -79,7 +89,11 @@ fn files(data: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     for directory in [data.to_owned(), data.join("db")] {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            let (path, about) = (entry.path(), entry.metadata()?);
+            // A node that runs deletes what it no longer needs.
+            let Ok(about) = entry.metadata() else {
+                continue;
+            };
+            let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             let durable = name == "NODE"
                 || name.ends_with(".log")
@@ -95,8 +109,13 @@ fn files(data: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     Ok(files)
 }
 
-fn flip_bit(data: &Path, dice: &mut StdRng) -> anyhow::Result<String> {
-    let files = files(data)?;
+/// In any file at first; then in one that is read whole at every start.
+fn flip_bit(data: &Path, attempt: usize, dice: &mut StdRng) -> anyhow::Result<String> {
+    let mut files = files(data)?;
+    let is_log = |path: &Path| path.extension().is_some_and(|extension| extension == "log");
+    if attempt > 0 && files.iter().any(|(path, _)| is_log(path)) {
+        files.retain(|(path, _)| is_log(path));
+    }
     let (path, length) = &files[dice.random_range(0..files.len())];
     let at = dice.random_range(0..*length);
     let bit = dice.random_range(0..8);
@@ -108,9 +127,14 @@ fn flip_bit(data: &Path, dice: &mut StdRng) -> anyhow::Result<String> {
     Ok(format!("bit {bit} of byte {at} of {} changed", name(path)))
 }
 
-fn cut_off(data: &Path, dice: &mut StdRng) -> anyhow::Result<String> {
+fn long_files(data: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
     let mut files = files(data)?;
     files.retain(|(_, length)| *length > 2 * CUT_BYTES_MIN);
+    Ok(files)
+}
+
+fn cut_off(data: &Path, dice: &mut StdRng) -> anyhow::Result<String> {
+    let files = long_files(data)?;
     ensure!(!files.is_empty(), "no file is long enough to be cut");
     let (path, length) = &files[dice.random_range(0..files.len())];
     let left = dice.random_range(length / 2..=length - CUT_BYTES_MIN);

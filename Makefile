@@ -38,7 +38,7 @@ chaos: deps ## bring faults upon a cluster of real processes: make chaos CHAOS_F
 	@cargo build --release --locked --package quorate --package quorate-chaos --bins
 	@exec $(CARGO_TARGET_DIR)/release/quorate-chaos $(CHAOS_FLAGS)
 
-chaos-clean: ## take away the mounts and files that a killed chaos run has left
+chaos-clean: ## take away the mounts and files that chaos runs have left
 	@cargo run --release --locked --quiet --package quorate-chaos -- --clean
 
 build: deps ## build the `quorate` program

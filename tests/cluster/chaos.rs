@@ -19,7 +19,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
 /// Each of these kinds once, in an order that the seed gives.
 fn bring(kinds: &[Kind], seed: u64) {
     let directory = tempfile::Builder::new()
-        .prefix(volume::PREFIX)
+        .prefix(&volume::run_directory_prefix())
         .tempdir()
         .expect("a temporary directory");
     let options = RunOptions {

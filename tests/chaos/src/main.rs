@@ -135,8 +135,7 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn new() -> anyhow::Result<Self> {
-        let name = format!("{}{}", volume::PREFIX, std::process::id());
-        let path = env::temp_dir().join(name);
+        let path = env::temp_dir().join(volume::run_directory_prefix() + "run");
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }

@@ -162,7 +162,14 @@ pub(crate) fn probe(directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes away what a run that was killed has left: mounts, and its directories. Returns what was removed.
+/// Where a run of this process has its files: below the system's place for temporary files.
+#[must_use]
+pub fn run_directory_prefix() -> String {
+    format!("{PREFIX}{}-", std::process::id())
+}
+
+/// Takes away what a run that was killed has left: mounts, and its directories. Returns what was removed. Runs
+/// that are under way keep theirs.
 ///
 /// # Errors
 /// Something cannot be removed.
@@ -175,8 +182,7 @@ pub fn clean_up(temporary: &Path) -> anyhow::Result<Vec<String>> {
         removed.push(format!("mount {at}"));
     }
     for entry in fs::read_dir(temporary)?.flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with(PREFIX) {
+        if is_left(&entry.file_name().to_string_lossy()) {
             fs::remove_dir_all(entry.path())?;
             removed.push(format!("directory {}", entry.path().display()));
         }
@@ -184,12 +190,18 @@ pub fn clean_up(temporary: &Path) -> anyhow::Result<Vec<String>> {
     Ok(removed)
 }
 
+/// Whether a directory is that of a run which has ended.
+fn is_left(name: &str) -> bool {
+    let run = name.strip_prefix(PREFIX);
+    let pid = run.and_then(|run| run.split('-').next());
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
 /// The mount point of a line of `/proc/self/mounts`, if it is one of ours.
 fn ours(line: &str) -> Option<String> {
     let mut fields = line.split_whitespace();
     let (device, at) = (fields.next()?, fields.next()?);
-    let ours =
-        device.starts_with("/dev/loop") && at.split('/').any(|part| part.starts_with(PREFIX));
+    let ours = device.starts_with("/dev/loop") && at.split('/').any(is_left);
     ours.then(|| at.to_owned())
 }
 
@@ -200,9 +212,12 @@ mod tests {
     #[test]
     fn only_mounts_of_chaos_runs_are_taken_away() {
         let line = |device: &str, at: &str| ours(&format!("{device} {at} ext4 rw 0 0"));
-        let at = "/tmp/quorate-chaos-1/cluster-x/node-1/data";
+        // No process has this number: it is beyond the largest that there can be.
+        let at = "/tmp/quorate-chaos-99999999-x/cluster-x/node-1/data";
         assert_eq!(line("/dev/loop3", at).as_deref(), Some(at));
         assert_eq!(line("/dev/vda", at), None);
+        let under_way = format!("/tmp/{}x/node-1/data", run_directory_prefix());
+        assert_eq!(line("/dev/loop3", &under_way), None);
         assert_eq!(line("/dev/loop3", "/srv/quorate-chaos"), None);
         assert_eq!(line("/dev/loop3", "/mnt/image"), None);
     }

@@ -14,6 +14,8 @@
 
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod decoders;
 mod directory;
 mod dispatch;
 mod limits;

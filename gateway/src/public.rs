@@ -12,14 +12,14 @@ mod deltas;
 mod etag;
 mod freshness;
 mod keeper;
-mod legacy;
+pub(crate) mod legacy;
 mod openapi;
 mod page;
 mod patience;
 pub(crate) mod region;
 mod server;
 mod snapshot;
-mod v1;
+pub(crate) mod v1;
 
 #[cfg(test)]
 mod tests;

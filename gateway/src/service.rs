@@ -6,7 +6,7 @@
 //! bounded in size, number and time. Deliberately absent: any decision about a ration.
 
 mod admin;
-mod border;
+pub(crate) mod border;
 mod convert;
 mod dates;
 mod deadline;
@@ -15,7 +15,7 @@ mod guard;
 mod ration;
 mod server;
 mod sessions;
-mod slips;
+pub(crate) mod slips;
 mod stock;
 
 pub(crate) use border::{Border, BorderConfig};

@@ -59,6 +59,29 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb", "tonic", "tokio"],
     },
     Layer {
+        name: "quorate-battery",
+        may_use: &[],
+        never: &["openraft", "rocksdb", "tonic", "tokio"],
+    },
+    Layer {
+        name: "quorate-fuzz",
+        may_use: &[
+            "quorate-battery",
+            "quorate-proto",
+            "quorate-core",
+            "quorate-gateway",
+            "quorate-client",
+            "quorate-terminal",
+            "quorate-check",
+        ],
+        never: &["openraft", "rocksdb", "tonic"],
+    },
+    Layer {
+        name: "quorate-libfuzzer",
+        may_use: &["quorate-fuzz"],
+        never: &["openraft", "rocksdb", "tonic"],
+    },
+    Layer {
         name: "quorate-harness",
         may_use: &[
             "quorate-proto",
@@ -105,7 +128,8 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Dependencies run in one direction. Tests may use what their crate may, the harness, and faults.
+/// Dependencies run in one direction. Tests may use what their crate may, the harness, faults, and the battery
+/// against decoders.
 pub(crate) fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
     let table: toml::Table = manifest.text.parse().expect("a manifest is TOML");
     let Some(name) = table
@@ -125,8 +149,8 @@ pub(crate) fn dependencies(manifest: &SourceFile) -> Vec<Finding> {
         let names = table.get(section).and_then(|section| section.as_table());
         for dependency in names.into_iter().flat_map(|section| section.keys()) {
             let ours = dependency.starts_with("quorate");
-            let harness = section == "dev-dependencies"
-                && ["quorate-harness", "quorate-chaos"].contains(&dependency.as_str());
+            let for_tests = ["quorate-harness", "quorate-chaos", "quorate-battery"];
+            let harness = section == "dev-dependencies" && for_tests.contains(&dependency.as_str());
             let allowed = harness || layer.may_use.contains(&dependency.as_str());
             if (ours && !allowed) || layer.never.contains(&dependency.as_str()) {
                 found.push(manifest.at(1, format!("{name} must not depend on {dependency}")));

@@ -4,7 +4,7 @@
 //! which the level was first read; empty where it never was. A file that is not quite so is refused whole,
 //! with every faulty line named: a replay of half a record proves nothing.
 
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use jiff::civil::{Date, DateTime, Time};
 use quorate_proto::ids::SiteCode;
@@ -59,10 +59,19 @@ impl Only {
 /// The file cannot be read, is not such a record, or holds nothing of what is wanted.
 pub(super) fn read(path: &Path, only: Option<Only>) -> Result<Vec<Transition>, Failure> {
     let shown = path.display();
+    let file = File::open(path)
+        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+    read_from(file, &shown.to_string(), only)
+}
+
+fn read_from(
+    file: impl io::Read,
+    shown: &str,
+    only: Option<Only>,
+) -> Result<Vec<Transition>, Failure> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+        .from_reader(file);
     let mut faults = Vec::new();
     let mut transitions = Vec::new();
     let headers = reader.headers();
@@ -223,5 +232,16 @@ mod tests {
             headless.contains("has no column \"plenty_at\""),
             "{headless}"
         );
+    }
+
+    #[test]
+    fn whatever_a_record_holds_it_is_read_in_bounded_memory() {
+        let line = "31897100,2020-03-18,2020-03-17T17:01:00,17:06:32,18:56:29,20:51:55,,20:21:44";
+        let decoder = quorate_battery::Decoder {
+            name: "replay-record",
+            read: |bytes| drop(read_from(bytes, "record.csv", None)),
+            seeds: vec![format!("{HEAD}{line}\n").into()],
+        };
+        quorate_battery::battery(&decoder, 1, 2_000);
     }
 }

@@ -219,9 +219,13 @@ mod tests {
     use super::*;
 
     fn read_text(text: &str) -> Result<PaperList, String> {
+        read_bytes(text.as_bytes())
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Result<PaperList, String> {
         let zone = TimeZone::get("Asia/Seoul").unwrap();
         read(
-            text.as_bytes(),
+            bytes,
             &ListContext {
                 site: SiteCode::parse("P-0001").unwrap(),
                 key: &DeviceKey::from_seed(&[5; 32]),
@@ -317,5 +321,17 @@ mod tests {
         let error = read_text("date,time\n").err().unwrap();
         assert!(error.contains("`id`, `quantity` missing"), "{error}");
         assert!(read_text("").is_err());
+    }
+
+    #[test]
+    fn whatever_a_list_holds_it_is_read_in_bounded_memory() {
+        let [first, second, third] = LINES;
+        let list = format!("date,time,id,quantity,proxy_reason\n{first}\n{second}\n{third}\n");
+        let decoder = quorate_battery::Decoder {
+            name: "paper-list",
+            read: |bytes| drop(read_bytes(bytes)),
+            seeds: vec![list.into(), "날짜,시각,주민등록번호,수량,대리사유\n".into()],
+        };
+        quorate_battery::battery(&decoder, 3, 2_000);
     }
 }

@@ -90,6 +90,13 @@ fn fault(
     Answer::new(status, JSON, body)
 }
 
+/// Reads everything that a question may hold, and forgets it: for [`crate::decoders`].
+pub(crate) fn read(query: &str) {
+    let query = Query::new(query);
+    let _ = (query.place(), query.radius_m(), query.address());
+    let _ = (query.page(), query.per_page());
+}
+
 pub(super) fn not_found() -> Answer {
     fault(
         StatusCode::NOT_FOUND,

@@ -44,6 +44,12 @@ pub(super) fn problem(status: StatusCode, detail: &str, parameter: Option<&str>)
     Answer::new(status, PROBLEM, body)
 }
 
+/// Reads a question for sites, and forgets it: for [`crate::decoders`].
+pub(crate) fn read(query: &str, accept: &str) {
+    let _ = query::SitesQuery::parse(Some(query), Some(accept));
+    let _ = query::Pairs::new(Some(query)).finish(&[]);
+}
+
 pub(super) fn not_found() -> Answer {
     let detail = "nothing is here; /v1/openapi.json lists what there is";
     problem(StatusCode::NOT_FOUND, detail, None)

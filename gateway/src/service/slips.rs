@@ -13,7 +13,7 @@
 
 mod devices;
 mod judge;
-mod parse;
+pub(crate) mod parse;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 

@@ -255,3 +255,6 @@ pub(crate) fn vote_reply_from_proto(
         message.granted,
     ))
 }
+
+#[cfg(test)]
+mod tests;

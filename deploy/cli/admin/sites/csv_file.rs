@@ -280,4 +280,18 @@ mod tests {
         let text = "\u{feff}type,name,code,addr,extra,latitude,longitude\n01,one,7,a,?,,\n";
         assert_eq!(parse_text(text).sites[0].code.as_str(), "7");
     }
+
+    #[test]
+    fn whatever_a_file_of_sites_holds_it_is_read_in_bounded_memory() {
+        let line = "\"서울 중구, 을지로 1\",5038300744,35.6791963,128.2422529,우체국,02";
+        let decoder = quorate_battery::Decoder {
+            name: "sites-csv",
+            read: |bytes| {
+                let reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+                drop(parse(reader, "sites.csv"));
+            },
+            seeds: vec![format!("{HEAD}{line}\n").into()],
+        };
+        quorate_battery::battery(&decoder, 2, 2_000);
+    }
 }

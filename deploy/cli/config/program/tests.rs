@@ -64,3 +64,34 @@ fn years_are_read_as_they_are_written() {
         assert!(years(text).is_err(), "{text:?}");
     }
 }
+
+/// Names of names of names: a few lines that would unfold to thousands of millions of entries.
+const UNFOLDING: &str = "\
+a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]
+b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]
+c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]
+d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]
+e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]
+f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]
+g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]
+h: &h [*g, *g, *g, *g, *g, *g, *g, *g, *g]
+holidays: *h
+";
+
+#[test]
+fn whatever_a_program_file_holds_it_is_read_in_bounded_memory() {
+    let decoder = quorate_battery::Decoder {
+        name: "program-yaml",
+        read: |bytes| {
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                drop(parse(Path::new("p.yaml"), text));
+            }
+        },
+        seeds: vec![
+            include_bytes!("../../../programs/kr-mask-2020.yaml")[..4_000].to_vec(),
+            UNFOLDING.into(),
+            "[".repeat(4_000).into(),
+        ],
+    };
+    quorate_battery::battery(&decoder, 4, 500);
+}

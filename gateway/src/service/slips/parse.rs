@@ -8,24 +8,24 @@ use quorate_proto::{
 };
 
 /// A slip whose fields can be read. Nothing is known of its origin yet.
-pub(super) struct Parsed {
-    pub(super) site: SiteCode,
-    pub(super) device: DeviceId,
-    pub(super) request_id: RequestId,
-    pub(super) proxy_ground: Option<GroundId>,
+pub(crate) struct Parsed {
+    pub(crate) site: SiteCode,
+    pub(crate) device: DeviceId,
+    pub(crate) request_id: RequestId,
+    pub(crate) proxy_ground: Option<GroundId>,
     /// Unix milliseconds.
-    pub(super) sold_at_ms: i64,
+    pub(crate) sold_at_ms: i64,
 }
 
 /// Which field cannot be read, and why.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) field: &'static str,
-    pub(super) law: String,
+pub(crate) struct Malformed {
+    pub(crate) field: &'static str,
+    pub(crate) law: String,
 }
 
 /// Reads the fields that are needed before the signature is looked at.
-pub(super) fn parse(slip: &v1::Slip) -> Result<Parsed, Malformed> {
+pub(crate) fn parse(slip: &v1::Slip) -> Result<Parsed, Malformed> {
     let wrong = |field, law: &dyn fmt::Display| Malformed {
         field,
         law: law.to_string(),

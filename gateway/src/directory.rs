@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 use quorate_proto::{
-    ids::{Epoch, NodeId, ProductId, ProgramId, ShardId},
+    ids::{Epoch, NodeId, ProductId, ProgramId, RingPosition, ShardId},
+    planted::{self, Bug},
     shard_map::{ShardInfo, ShardMap},
 };
 use tokio::sync::watch;
@@ -156,7 +157,7 @@ impl Directory {
         is_open: &dyn Fn(NodeId) -> bool,
     ) -> Option<Route> {
         let state = self.state.borrow();
-        let shard = state.shard(place)?;
+        let shard = state.shard(astray(place))?;
         let leader = state.leaders.get(&shard.shard);
         let leader_node = leader.map(|leader| leader.node);
         let node = route::next_node(&shard.replicas, leader_node, refused, is_open)?;
@@ -172,6 +173,18 @@ impl Directory {
     pub(crate) fn is_superseded(&self, route: &Route) -> bool {
         let leader = self.leader(route.shard);
         leader.is_some_and(|leader| leader.node != route.node && Some(leader.term) > route.term)
+    }
+}
+
+/// The place itself; with that bug planted now and then one that another shard owns.
+fn astray(place: Place) -> Place {
+    match place {
+        Place::Position(position)
+            if planted::is(Bug::WrongShardWrite) && planted::unlike().is_multiple_of(32) =>
+        {
+            Place::Position(RingPosition(position.get() ^ 1 << 63))
+        }
+        place => place,
     }
 }
 
@@ -210,7 +223,6 @@ pub(crate) mod tests {
 
     use futures_util::FutureExt as _;
     use quorate_proto::{
-        ids::RingPosition,
         ring::even_split,
         storage::{ClusterView, NodeRecord, ReplicaPlacement, ShardRecord},
     };
@@ -279,6 +291,26 @@ pub(crate) mod tests {
         assert_eq!(directory.leader(ShardId(1)).unwrap().node, NodeId(2));
         assert!(directory.apply(news(Some(view(4, "demo", 4)), vec![])));
         assert_eq!(directory.view().unwrap().map.shards().len(), 4);
+    }
+
+    #[cfg(feature = "planted-bugs")]
+    #[test]
+    fn a_planted_bug_sends_some_questions_to_another_shard() {
+        let directory = Directory::new("demo");
+        directory.apply(news(
+            Some(view(3, "demo", 2)),
+            vec![leader(1, 5, 1), leader(2, 5, 1)],
+        ));
+        let strays = || {
+            let place = Place::Position(RingPosition(7));
+            let routes = (0..320).filter_map(|_| directory.route(place, None, &|_| true));
+            routes.filter(|route| route.shard != ShardId(1)).count()
+        };
+        assert_eq!(strays(), 0);
+        planted::plant_here(Some(Bug::WrongShardWrite));
+        let astray = strays();
+        planted::plant_here(None);
+        assert!((1..100).contains(&astray), "{astray}");
     }
 
     #[test]

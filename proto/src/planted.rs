@@ -106,12 +106,14 @@ mod chosen {
 
     thread_local! {
         static HERE: Cell<Option<Bug>> = const { Cell::new(None) };
+        static ASKED: Cell<u64> = const { Cell::new(0) };
     }
     static EVERYWHERE: OnceLock<Bug> = OnceLock::new();
 
     /// Plants a bug in everything that this thread does from now on, in place of the one before.
     pub fn plant_here(bug: Option<Bug>) {
         HERE.set(bug);
+        ASKED.set(0);
     }
 
     /// Plants a bug in everything that this process does. The first one stays.
@@ -125,10 +127,31 @@ mod chosen {
     pub fn is(bug: Bug) -> bool {
         HERE.get().or_else(|| EVERYWHERE.get().copied()) == Some(bug)
     }
+
+    /// A number that is another one each time that it is asked for, and in each process: no two replicas are told
+    /// the same. In a simulation it depends on nothing but how often it was asked for.
+    #[must_use]
+    pub fn unlike() -> u64 {
+        let process = match HERE.get() {
+            Some(_) => 0,
+            None => u64::from(std::process::id()),
+        };
+        let asked = ASKED.get().wrapping_add(1);
+        ASKED.set(asked);
+        let mixed = (asked ^ process << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
+    }
 }
 
 #[cfg(feature = "planted-bugs")]
-pub use chosen::{is, plant_everywhere, plant_here};
+pub use chosen::{is, plant_everywhere, plant_here, unlike};
+
+/// A number that is another one each time; without a planted bug nothing asks for it.
+#[cfg(not(feature = "planted-bugs"))]
+#[must_use]
+pub const fn unlike() -> u64 {
+    0
+}
 
 /// Whether this bug is planted where this is asked: no bug ever is in this build.
 #[cfg(not(feature = "planted-bugs"))]
@@ -162,6 +185,11 @@ mod tests {
         assert!(is(Bug::TailCut) && !is(Bug::StaleRead));
         let elsewhere = std::thread::spawn(|| is(Bug::TailCut));
         assert!(!elsewhere.join().expect("the thread asks and ends"));
+        let numbers = || [unlike(), unlike(), unlike()];
+        let first = numbers();
+        assert!(first[0] != first[1] && first[1] != first[2]);
+        plant_here(Some(Bug::TailCut));
+        assert_eq!(numbers(), first, "the same in the same simulation");
         plant_here(None);
         assert!(!is(Bug::TailCut));
     }

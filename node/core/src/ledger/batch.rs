@@ -18,7 +18,11 @@ use super::{
     tallies::Tallies,
     void,
 };
-use crate::{error::CoreError, view::Overlay};
+use crate::{
+    error::CoreError,
+    planted::{self, Bug},
+    view::Overlay,
+};
 
 /// Decides every command of a batch. Outcomes come in the order of the commands; the writes are in the
 /// overlay. An outcome that is an error wrote nothing.
@@ -32,7 +36,11 @@ pub fn apply_batch(
     batch: &Batch,
 ) -> Result<Vec<Outcome>, CoreError> {
     let mut facts = state::facts(&*overlay, shard)?;
-    facts.clock_ms = facts.clock_ms.max(batch.time_ms);
+    let mut time_ms = batch.time_ms;
+    if planted::is(Bug::ClockInApply) {
+        time_ms += (planted::unlike() % 50) as i64;
+    }
+    facts.clock_ms = facts.clock_ms.max(time_ms);
     let mut step = Step {
         now_ms: facts.clock_ms,
         overlay,
@@ -206,7 +214,7 @@ impl Step<'_, '_> {
 
 /// Refuses a position outside the shard's range.
 pub(super) fn check_owner(facts: &ShardFacts, position: RingPosition) -> Result<(), CommandError> {
-    if facts.owns(position) {
+    if facts.owns(position) || planted::is(Bug::WrongShardWrite) {
         return Ok(());
     }
     let detail = match facts.range {

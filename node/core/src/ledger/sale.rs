@@ -15,7 +15,11 @@ use super::{
     rule::Rule,
     state::{self, KnownProgram},
 };
-use crate::{error::CoreError, keys};
+use crate::{
+    error::CoreError,
+    keys, limits,
+    planted::{self, Bug},
+};
 
 /// Decides a sale and records it, or repeats the answer of the same request.
 pub(super) fn record(step: &mut Step<'_, '_>, command: &RecordSale) -> Result<Outcome, CoreError> {
@@ -42,7 +46,9 @@ fn decide_and_record(
     };
     let key = keys::citizen(&command.citizen, &command.program);
     let mut account = state::load_account(&*step.overlay, &key, step.now_ms)?;
-    if let Some(earlier) = account.known(command.request_id) {
+    if let Some(earlier) = account.known(command.request_id)
+        && !planted::is(Bug::DoubleApply)
+    {
         return repeat(&account, command, product, program, calendar, earlier);
     }
     let asked = Asked {
@@ -52,14 +58,25 @@ fn decide_and_record(
         proxy: command.proxy,
         quantity: command.quantity.get(),
     };
-    let bought = account.bought();
+    let mut bought = account.bought();
+    if planted::is(Bug::CheckThenRecord) {
+        let read_ms = step.now_ms - limits::PLANTED_READ_AGE_MS;
+        bought.retain(|sale| sale.sold_at_ms < read_ms);
+    }
     let decision = match decide(&account, &bought, program, calendar, &asked)? {
         Ok(decision) => decision,
         Err(error) => return Ok(error.into()),
     };
     step.tallies
         .shadows(program, calendar, &asked, &bought, &decision)?;
+    let by_chance = planted::is(Bug::RandomInApply) && planted::unlike().is_multiple_of(16);
     let verdict = match decision.result {
+        Ok(_) if by_chance => {
+            let reason = DenialReason::OverLimit;
+            account.add_denial(denied(command, product, &decision, reason));
+            let newest = account.record.denials.len() - 1;
+            history::denial_verdict(&account.record, newest, program, calendar)?
+        }
         Ok(rule) => {
             let left = left_by_grant(&decision, rule, program, calendar, &asked, bought)?;
             let sale = granted(command, product, &account, &decision, rule, left);

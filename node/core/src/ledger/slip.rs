@@ -19,7 +19,11 @@ use super::{
     sale::listed_product,
     state::{self, KnownProgram},
 };
-use crate::{error::CoreError, keys, limits};
+use crate::{
+    error::CoreError,
+    keys, limits,
+    planted::{self, Bug},
+};
 
 /// Records a slip, or says that it was recorded before or why it never will be.
 pub(super) fn record(step: &mut Step<'_, '_>, command: &RecordSlip) -> Result<Outcome, CoreError> {
@@ -66,9 +70,11 @@ fn decide_and_record(
     }
 
     let sale = sale_of(command, product, &account, program, calendar)?;
-    step.note_sale(&sale, program, calendar)?;
     let (irregularity, over_by) = (sale.irregularity, sale.over_by);
-    account.record.sales.push(sale);
+    if over_by == 0 || !planted::is(Bug::SlipDropped) {
+        step.note_sale(&sale, program, calendar)?;
+        account.record.sales.push(sale);
+    }
     let remaining = remaining_at(&account, program, calendar, command.claims, step.now_ms)?;
     step.store_account(key, account, program, calendar)?;
     Ok(Outcome::Slip(SlipOutcome {

@@ -23,8 +23,11 @@ use crate::{
     session::{Challenger, Tokens, signed_by, signed_slip},
 };
 
+/// A name, and what reads bytes and forgets what it read.
+pub type Decoder = (&'static str, fn(&[u8]));
+
 /// By name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[Decoder] = &[
     ("gateway-record", record),
     ("gateway-slip", slip),
     ("gateway-slip-upload", slip_upload),

@@ -7,8 +7,10 @@ use quorate_proto::{ids::ProgramId, internal, shard_map::ShardMap, storage};
 
 use crate::Decoder;
 
-/// Values that the golden file calls so, as their decoder reads them.
-const VALUES: [(&str, &[&str], fn(&[u8])); 17] = [
+/// A name, what the golden file calls its values, and what reads them.
+type Value = (&'static str, &'static [&'static str], fn(&[u8]));
+
+const VALUES: [Value; 17] = [
     ("core-batch", &["batch"], |bytes| {
         drop(codec::decode_batch(&sealed(bytes)));
     }),

@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/target
 QUORATE := $(CARGO_TARGET_DIR)/release/quorate
 DEMO_DIR ?= quorate-demo
 
-.PHONY: help demo test sim mutants bench chaos chaos-clean build deps clean-demo fuzz
+.PHONY: help demo test sim mutants fuzz bench chaos chaos-clean build deps clean-demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,6 +29,7 @@ sim: deps ## simulate: SEED=7 replays a seed (TELL=1: line by line), SEEDS=0..10
 mutants: deps ## plant one bug after the other and show that simulated seeds catch it; BUG=… plants one
 	@cargo run --release --locked --quiet --package quorate-sim --features planted-bugs \
 		--bin quorate-sim -- --mutants $(or $(BUG),all) $(SIM_FLAGS)
+
 fuzz: deps ## every decoder under coverage guidance, FUZZ_TIME seconds each (20)
 	@tests/fuzz/run.sh
 

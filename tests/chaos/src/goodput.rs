@@ -54,6 +54,22 @@ impl Goodput {
         median(rates(&samples[from..]).map(|(_, rate)| rate).collect())
     }
 
+    /// Answers in each second from `begun` on.
+    pub(crate) fn by_second(&self, begun: Duration) -> Vec<u64> {
+        let samples = lock(&self.samples);
+        let from = samples.partition_point(|(at, _)| *at < begun);
+        let (mut seconds, mut next) = (Vec::new(), begun + Duration::from_secs(1));
+        let mut counted = samples.get(from).map_or(0, |(_, count)| *count);
+        for &(at, count) in &samples[from..] {
+            if at >= next {
+                seconds.push(count - counted);
+                counted = count;
+                next += Duration::from_secs(1);
+            }
+        }
+        seconds
+    }
+
     /// Waits until the rate is back, and says how long after `end` that was; `None` if it is not within `limit`.
     pub(crate) async fn recovered(
         &self,

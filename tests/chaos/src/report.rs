@@ -86,6 +86,9 @@ pub struct StepReport {
     pub struck_ms: u64,
     /// From there until goodput was back.
     pub recovery_ms: u64,
+    /// Answers in each second from the first strike until goodput was back.
+    #[serde(default)]
+    pub answers_by_second: Vec<u64>,
     /// For each shard that lost its leader, the time until it granted again.
     pub silences_ms: Vec<u64>,
     /// What shows that the faults struck.
@@ -154,8 +157,12 @@ impl StepReport {
         let names: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
         let silence = self.silences_ms.iter().max();
         let silence = silence.map_or(String::new(), |ms| format!(", shards grant after {ms} ms"));
+        let slow = match self.recovery_ms > RECOVERY_MS_MAX {
+            true => format!(", second by second {:?}", self.answers_by_second),
+            false => String::new(),
+        };
         format!(
-            "{}: {:.0}/s back after {} ms{silence} [{}]",
+            "{}: {:.0}/s back after {} ms{silence}{slow} [{}]",
             names.join(" + "),
             self.usual_per_second,
             self.recovery_ms,

@@ -186,6 +186,7 @@ async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Resu
     }
     let healed = env.monotonic();
     let recovered = goodput.recovered(healed, usual, RECOVERY_MAX).await;
+    let answers_by_second = goodput.by_second(begun);
     let silences = stage.probes.finish().await?;
     stage.cluster.await_whole().await?;
     Ok(StepReport {
@@ -193,6 +194,7 @@ async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Resu
         usual_per_second: usual,
         struck_ms: millis(healed - begun),
         recovery_ms: millis(recovered.unwrap_or(RECOVERY_MAX)),
+        answers_by_second,
         silences_ms: silences.into_iter().map(millis).collect(),
         proof,
     })

@@ -4,34 +4,11 @@
 mod support;
 
 use quorate_check::{
-    Law, check,
-    facts::{Fact, Replica, Shelf, Totals},
+    Law,
     history::{Call, History, Purchase, Reason, Refusal, Reply, SlipOutcome, Window},
 };
 use quorate_proto::ids::RequestId;
 use support::*;
-
-/// Breaks lawful histories and expects the checker to name the breach, with lines that exist. `both`: the
-/// judge that ignores positions must see it too.
-fn planted(law: Law, both: bool, plant: impl Fn(&mut History)) {
-    for seed in 0..5 {
-        let mut history = lawful(seed, 1_500);
-        check(&history).assert_clean();
-        plant(&mut history);
-        let report = check(&history);
-        let found = report.violations.iter().find(|found| found.law == law);
-        let found = found.unwrap_or_else(|| panic!("{law:?}, seed {seed}: {report}"));
-        let last = History::line_of(history.records.len() + history.facts.len());
-        assert!(
-            found.lines.iter().all(|line| (2..last).contains(line)),
-            "{found}"
-        );
-        assert!(!found.why.is_empty());
-        if both {
-            assert!(report.breaks(Law::Linearizable), "seed {seed}: {report}");
-        }
-    }
-}
 
 #[test]
 fn every_law_has_a_name_of_its_own() {
@@ -473,78 +450,5 @@ fn a_void_that_the_ledger_forgot() {
                 }
             }
         }
-    });
-}
-
-#[test]
-fn a_cluster_that_counts_otherwise() {
-    planted(Law::Conservation, false, |history| {
-        let report = check(history);
-        history.facts.push(Fact::Totals(Totals {
-            grants: report.grants,
-            units_granted: report.units_granted + 1,
-            slips: report.slips,
-            units_on_slips: report.units_on_slips,
-            voids: report.voids,
-            units_voided: report.units_voided,
-        }));
-    });
-}
-
-#[test]
-fn replicas_that_differ() {
-    planted(Law::Replicas, false, |history| {
-        for (node, digest) in [(1, "aa"), (2, "aa"), (3, "ab")] {
-            history.facts.push(Fact::Replica(Replica {
-                shard: 1,
-                node,
-                index: 9,
-                digest: digest.to_owned(),
-            }));
-        }
-    });
-}
-
-/// A shelf that shows something else than an honest one.
-fn shelf_planted(law: Law, plant: impl Fn(&mut Shelf)) {
-    planted(law, false, |history| {
-        history.facts.push(Fact::Shelf(shelf(history)));
-        check(history).assert_clean();
-        let Some(Fact::Shelf(shelf)) = history.facts.last_mut() else {
-            unreachable!("it was pushed just now")
-        };
-        plant(shelf);
-    });
-}
-
-#[test]
-fn a_sale_delivered_twice_and_a_void_that_never_arrived() {
-    shelf_planted(Law::Shelf, |shelf| {
-        shelf.sold += 3;
-        shelf.on_hand -= 3;
-    });
-    shelf_planted(Law::Shelf, |shelf| {
-        shelf.voided -= 1;
-        shelf.on_hand -= 1;
-    });
-}
-
-#[test]
-fn a_sum_that_does_not_add_up_and_an_adjustment_made_twice() {
-    shelf_planted(Law::Shelf, |shelf| shelf.on_hand += 1);
-    shelf_planted(Law::Shelf, |shelf| {
-        shelf.adjusted -= 20;
-        shelf.on_hand -= 20;
-    });
-}
-
-#[test]
-fn a_list_that_lacks_a_sale_or_has_one_twice_or_anothers() {
-    shelf_planted(Law::ShelfList, |shelf| shelf.listed.truncate(1));
-    shelf_planted(Law::ShelfList, |shelf| shelf.listed.push(shelf.listed[0]));
-    shelf_planted(Law::ShelfList, |shelf| shelf.listed[2].quantity += 1);
-    shelf_planted(Law::ShelfList, |shelf| {
-        let foreign = RequestId::from_bytes([0xff; 16]).unwrap();
-        shelf.listed.push(Shelf::sale(foreign, 1, false));
     });
 }

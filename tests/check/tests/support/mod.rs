@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use quorate_check::{
+    Law, check,
     facts::Shelf,
     generate::{Options, generate},
     history::{Call, History, Position, Purchase, Record, Reply, SlipOutcome, SlipReply, Verdict},
@@ -136,5 +137,30 @@ pub(crate) fn shelf(history: &History) -> Shelf {
             .into_iter()
             .map(|(request, (quantity, voided))| Shelf::sale(request, quantity, voided))
             .collect(),
+    }
+}
+
+/// Breaks lawful histories and expects the checker to name the breach, with lines that exist. `both`: the
+/// judge that ignores positions must see it too.
+///
+/// # Panics
+/// It does not.
+pub(crate) fn planted(law: Law, both: bool, plant: impl Fn(&mut History)) {
+    for seed in 0..5 {
+        let mut history = lawful(seed, 1_500);
+        check(&history).assert_clean();
+        plant(&mut history);
+        let report = check(&history);
+        let found = report.violations.iter().find(|found| found.law == law);
+        let found = found.unwrap_or_else(|| panic!("{law:?}, seed {seed}: {report}"));
+        let last = History::line_of(history.records.len() + history.facts.len());
+        assert!(
+            found.lines.iter().all(|line| (2..last).contains(line)),
+            "{found}"
+        );
+        assert!(!found.why.is_empty());
+        if both {
+            assert!(report.breaks(Law::Linearizable), "seed {seed}: {report}");
+        }
     }
 }

@@ -83,6 +83,12 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(4),
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn it_is_a_set(steps in prop::collection::vec((any::<bool>(), 0_usize..300), 0..80)) {
             let (mut bits, mut set) = (Bits::default(), BTreeSet::new());

@@ -56,9 +56,15 @@ const CHANGES: [Change; 12] = [
         let verdict = verdict_mut(&mut history.records[at]);
         verdict.window_ms.as_mut().unwrap().end_ms += 1;
     }),
-    ("a purchase is not shown", shows_something, |history, at| {
-        purchases_mut(&mut history.records[at]).unwrap().pop();
-    }),
+    (
+        "a grant does not show itself",
+        is_fresh_grant,
+        |history, at| {
+            let own = id_of(history, at);
+            let shown = purchases_mut(&mut history.records[at]).unwrap();
+            shown.retain(|sale| sale.request != own);
+        },
+    ),
     (
         "a purchase is shown otherwise",
         shows_something,
@@ -128,6 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 384,
         failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(4),
         ..ProptestConfig::default()
     })]
 

@@ -55,6 +55,16 @@ fn clocks_randomness_and_spawning_are_handed_in() {
 }
 
 #[test]
+fn what_is_chosen_first_is_written_down() {
+    check(
+        rules::unbiased,
+        &["rs"],
+        "Begin the `select!` with `biased;` and put what matters most first. Only then does a simulation give \
+         the same run for the same seed.",
+    );
+}
+
+#[test]
 fn only_the_program_prints() {
     check(
         rules::printing,

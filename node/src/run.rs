@@ -87,7 +87,7 @@ pub async fn run(
         ),
         None => None,
     };
-    let (identity, first_start) = claim_disk(&config, &env)?;
+    let identity = claim_disk(&config, &env)?;
     let storage_failed = |error: StorageError| NodeError::Storage {
         dir: config.data_dir.clone(),
         detail: error.to_string(),
@@ -107,7 +107,6 @@ pub async fn run(
         zone: config.zone.clone(),
         incarnation: identity.incarnation,
         founding: identity.founding,
-        first_start,
         engine: Arc::new(engine),
         calls: Arc::new(calls),
         addresses,
@@ -142,12 +141,12 @@ pub async fn run(
     served.map_err(|e| NodeError::Serve(e.to_string()))
 }
 
-/// Reads or writes the disk's identity; also whether the disk was never used before.
-fn claim_disk(config: &NodeConfig, env: &Env) -> Result<(DiskIdentity, bool), NodeError> {
+/// Reads the disk's identity, or writes it on a disk that was never used before.
+fn claim_disk(config: &NodeConfig, env: &Env) -> Result<DiskIdentity, NodeError> {
     let dir: &Path = &config.data_dir;
     if let Some(identity) = DiskIdentity::read(dir)? {
         identity.check(dir, &config.cluster.cluster_id, config.node_id)?;
-        return Ok((identity, false));
+        return Ok(identity);
     }
     let identity = DiskIdentity {
         cluster_id: config.cluster.cluster_id.clone(),
@@ -156,5 +155,5 @@ fn claim_disk(config: &NodeConfig, env: &Env) -> Result<(DiskIdentity, bool), No
         founding: config.bootstrap,
     };
     identity.create(dir)?;
-    Ok((identity, true))
+    Ok(identity)
 }

@@ -37,8 +37,6 @@ pub struct NodeParts {
     pub incarnation: u64,
     /// Whether the disk was first used when the cluster was founded.
     pub founding: bool,
-    /// Whether it is used for the first time now.
-    pub first_start: bool,
     /// What keeps its rows.
     pub engine: Arc<dyn Engine>,
     /// The way to other nodes.
@@ -112,7 +110,7 @@ impl RunningNode {
             failure: failure.clone(),
         });
         host.open_known().await?;
-        if parts.first_start && parts.founding {
+        if parts.founding {
             create_system_replica(&host, &parts.cluster, parts.node).await?;
         }
         let node = Arc::new(Self {

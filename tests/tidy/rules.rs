@@ -175,6 +175,25 @@ fn paths_outside(
         .collect()
 }
 
+/// A choice between things that are ready is made by their order, not by a random number that no seed decides.
+pub(crate) fn unbiased(file: &SourceFile) -> Vec<Finding> {
+    if file.is_test() {
+        return Vec::new();
+    }
+    let code = file.production_code();
+    let lines: Vec<&str> = code.lines().collect();
+    let selects = lines.iter().enumerate();
+    selects
+        .filter(|(_, line)| line.contains("select!"))
+        .filter(|(index, line)| {
+            let same_line = line.split("select!").nth(1).unwrap_or_default();
+            let next = lines.get(index + 1).copied().unwrap_or_default();
+            !format!("{same_line}{next}").contains("biased;")
+        })
+        .map(|(index, _)| file.at(index + 1, "select! without `biased;`"))
+        .collect()
+}
+
 /// Only the program prints; everything else logs.
 pub(crate) fn printing(file: &SourceFile) -> Vec<Finding> {
     let may_print = ["deploy/cli/", "tests/"]
@@ -275,7 +294,7 @@ fn lines_with(text: &str, words: &[&str], file: &SourceFile) -> Vec<Finding> {
 fn every_rule_bites() {
     type Rule = fn(&SourceFile) -> Vec<Finding>;
     let long = "//! Long.\n".repeat(LINES_MAX + 1);
-    let cases: [(Rule, &str, &str); 12] = [
+    let cases: [(Rule, &str, &str); 13] = [
         (doors, "node/src/shard/a.rs", "use openraft::Raft;"),
         (doors, "gateway/src/route.rs", "fn f(s: tonic::Status) {}"),
         (ambient, "node/src/a.rs", "use std::{sync::Arc, env};"),
@@ -285,6 +304,11 @@ fn every_rule_bites() {
             "async fn f() { tokio::time::sleep(d).await }",
         ),
         (ambient, "node/core/src/a.rs", "let t = Instant::now();"),
+        (
+            unbiased,
+            "node/src/a.rs",
+            "async fn f() {\n    tokio::select! {\n        () = a => {}\n    }\n}",
+        ),
         (printing, "node/src/a.rs", "fn f() { println!(); }"),
         (size, "node/src/a.rs", &long),
         (module_docs, "node/src/a.rs", "use std::fmt;\n//! Late."),

@@ -207,7 +207,7 @@ impl AsyncRuntime for Runtime {
     fn sleep_until(deadline: Instant) -> Sleep {
         match current_env() {
             Some(env) => {
-                let left = deadline.saturating_duration_since(Instant::now());
+                let left = deadline.saturating_duration_since(Self::Instant::now());
                 Either::Right(env.sleep(left))
             }
             None => Either::Left(TokioRuntime::sleep_until(deadline.0)),

@@ -99,16 +99,22 @@ impl Host {
         Ok(key.and_then(|key| keys::raft::parse(&key).map(|(shard, _)| shard)))
     }
 
-    /// Creates a replica that never existed, and forms its group if `form` names the first members.
+    /// Creates a replica, unless it is here already, and forms its group if `form` names the first members. To be
+    /// repeated after a crash: it goes on where it was interrupted.
     pub(crate) async fn create(
         &self,
         shard: ShardId,
         replica: ReplicaId,
         form: Option<BTreeMap<u64, raft::Host>>,
     ) -> Result<(), StorageError> {
-        tracing::info!(%shard, %replica, "creating a replica");
-        self.write_down(shard, replica).await?;
-        let group = self.open(shard, replica).await?;
+        let group = match self.group(shard) {
+            Some(group) => group,
+            None => {
+                tracing::info!(%shard, %replica, "creating a replica");
+                self.write_down(shard, replica).await?;
+                self.open(shard, replica).await?
+            }
+        };
         if let Some(members) = form {
             group
                 .form(members)
@@ -146,10 +152,11 @@ impl Host {
             let Some(replica) = info.replica_on(self.parts.node) else {
                 continue;
             };
-            if self.group(info.shard).is_some() {
+            let forms = info.forming == Some(replica);
+            if !forms && self.group(info.shard).is_some() {
                 continue;
             }
-            let form = (info.forming == Some(replica)).then(|| {
+            let form = forms.then(|| {
                 info.replicas
                     .iter()
                     .map(|(replica, node)| (replica.get(), raft::Host(node.get())))

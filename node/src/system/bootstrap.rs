@@ -17,7 +17,8 @@ use crate::raft;
 use crate::shard::Host;
 use crate::storage::StorageError;
 
-/// Creates this node's replica of the system shard. Called once, on the very first start.
+/// Creates this node's replica of the system shard, as far as the first start has not come to it. Called at every
+/// start of a node whose disk was there when the cluster was founded: a replica that was ever in use is on it.
 ///
 /// The replicas are numbered by the order of the initial nodes; the first of them forms the group.
 pub(crate) async fn create_system_replica(

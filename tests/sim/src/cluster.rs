@@ -85,8 +85,6 @@ struct Node {
     disk: u64,
     /// Whether this disk was first used when the cluster was founded.
     founding: bool,
-    /// Whether the disk was ever used.
-    used: bool,
     /// Whether the disk may fail, so that nobody wonders when the node stops.
     faulty: bool,
     paused: bool,
@@ -114,7 +112,6 @@ impl Cluster {
             let node = Node {
                 disk: 1,
                 founding: true,
-                used: false,
                 faulty: false,
                 paused: false,
                 up: None,

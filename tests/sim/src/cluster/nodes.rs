@@ -39,8 +39,7 @@ impl Cluster {
                 disk: node.disk,
                 start,
             };
-            let parts = self.node_parts(place, node.disk, node.founding, !node.used);
-            node.used = true;
+            let parts = self.node_parts(place, node.disk, node.founding);
             node.paused = false;
             node.up = Some(Running {
                 life,
@@ -67,7 +66,7 @@ impl Cluster {
         }
     }
 
-    fn node_parts(&self, place: Place, disk: u64, founding: bool, first_start: bool) -> NodeParts {
+    fn node_parts(&self, place: Place, disk: u64, founding: bool) -> NodeParts {
         let env = self.parts.tasks.env(place);
         let cluster = ClusterConfig {
             cluster_id: CLUSTER.to_owned(),
@@ -95,7 +94,6 @@ impl Cluster {
             zone: format!("zone-{place}"),
             incarnation: place * 1_000 + disk,
             founding,
-            first_start,
             engine: self.parts.disks[&place].open(env.clone()),
             calls: Arc::new(NodeCalls {
                 network: self.parts.network.clone(),
@@ -269,7 +267,6 @@ impl Cluster {
         if let Some(node) = self.lock().nodes.get_mut(&place) {
             node.disk += 1;
             node.founding = false;
-            node.used = false;
         }
     }
 

@@ -270,10 +270,11 @@ pub(super) async fn install(
     let marker = keys::raft::installing(state.group);
     const ACTION: &str = "writing a snapshot marker";
     let row = RowOp::Put(marker.clone(), codec::seal(&pending));
+    // A marker whose write failed may be there after a restart all the same, and then needs its tables.
+    spooled.installed = true;
     if !planted::is(Bug::TornSnapshot) {
         state.queue.write_synced(ACTION, row).await?;
     }
-    spooled.installed = true;
     let clears = clears_of(&pending);
     state.engine.replace_state(&clears, &spooled.tables).await?;
     let row = RowOp::Delete(marker);

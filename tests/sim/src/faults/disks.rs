@@ -9,6 +9,8 @@ use crate::plan::PlannedFault;
 
 /// How long the cluster may take to make up for a disk that was lost.
 const REPAIR_TIME_MAX: Duration = Duration::from_secs(40);
+/// Within this time a new disk has taken in its snapshots.
+const SNAPSHOT_TIME: Duration = Duration::from_millis(1_500);
 
 impl Striker {
     /// Lets a fault of a disk strike, and undoes it.
@@ -73,6 +75,12 @@ impl Striker {
         self.env.sleep(fault.lasts / 2).await;
         self.cluster.expect_failure(victim, false);
         self.cluster.start(victim).await;
+        // Power may fail while it takes in the snapshots of its replicas.
+        for _ in 0..fault.choice % 4 {
+            self.env.sleep(self.env.random_up_to(SNAPSHOT_TIME)).await;
+            self.cluster.die(victim, Death::PowerCut).await;
+            self.cluster.start(victim).await;
+        }
         // Until then, or until the run heals everything, no other disk is lost.
         if self.cluster.whole(REPAIR_TIME_MAX).await.is_ok() {
             self.cluster.spoil_over();

@@ -77,7 +77,8 @@ pub(crate) fn many(first: u64, end: u64, threads: usize, summary: Option<&Path>)
                     bar.inc(1);
                     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
                     if !outcome.is_clean() {
-                        bar.println(format!("{outcome}\n  replay with: make sim SEED={seed}"));
+                        let tell = || eprintln!("{outcome}\n  replay with: make sim SEED={seed}");
+                        bar.suspend(tell);
                         bar.set_message(format!("({} failed)", sum.failures.len() + 1));
                     }
                     sum.add(outcome);

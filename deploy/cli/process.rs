@@ -88,6 +88,7 @@ pub(crate) fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static
     let mut interrupt = listen(SignalKind::interrupt())?;
     Ok(async move {
         tokio::select! {
+            biased;
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }

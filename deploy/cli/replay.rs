@@ -108,6 +108,7 @@ pub(crate) async fn run(
         replay(&transitions, &profiles, &reach).await
     };
     let ended = tokio::select! {
+        biased;
         ended = played => ended,
         failure = trial.failure() => Err(failure),
     };

@@ -146,6 +146,7 @@ impl Children {
         let step = checklist.begin("stopping");
         let env = self.env.clone();
         let ended_well = tokio::select! {
+            biased;
             () = hurry => false,
             () = async {
                 self.end_all(|who| matches!(who, Who::Gateway(_)), &env).await;

@@ -4,6 +4,7 @@
 //! every acknowledgement. State owned: what each law has to remember, and what was found. Laws of whole
 //! histories are the harness's (`verdict`). Deliberately absent: tolerance, and any influence on the run.
 
+mod acknowledged;
 mod applied;
 mod committed;
 mod elections;
@@ -13,12 +14,12 @@ mod outbox;
 mod purge;
 mod ranges;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_node::seams::{ObservedEntry, ObservedReplica};
 use quorate_proto::ids::ShardId;
-use quorate_proto::internal::{PeerFrame, envelope};
+use quorate_proto::internal::{PeerFrame, append_reply, envelope};
 use quorate_proto::storage::ClusterView;
 
 use crate::net::Place;
@@ -77,6 +78,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    acknowledged: acknowledged::Acknowledged,
     elections: elections::Elections,
     identity: identity::Identity,
     log_matching: log_matching::LogMatching,
@@ -85,6 +87,8 @@ struct State {
     purge: purge::Purge,
     ranges: ranges::Ranges,
     outbox: outbox::Outbox,
+    /// The newest disk of each node that lost one.
+    disks: BTreeMap<Place, u64>,
     /// The newest members of each group that anybody has applied.
     members: BTreeMap<ShardId, Members>,
     found: Vec<Finding>,
@@ -99,6 +103,27 @@ struct Members {
     /// Those before: a change holds from when it is proposed, and may not be committed yet.
     before: Vec<Vec<u64>>,
     nodes: BTreeMap<u64, Place>,
+    /// Replicas whose disk is lost: what they held counts until they are replaced.
+    lost: BTreeSet<u64>,
+}
+
+impl Members {
+    fn excusing(
+        &self,
+        shard: ShardId,
+        identity: &identity::Identity,
+        newest_disks: &BTreeMap<Place, u64>,
+    ) -> Self {
+        let is_lost = |replica: &u64| {
+            let disk = identity.disk_of(shard, *replica);
+            disk.is_some_and(|(node, disk)| newest_disks.get(&node).is_some_and(|now| *now > disk))
+        };
+        let lost = self.nodes.keys().copied().filter(is_lost).collect();
+        Self {
+            lost,
+            ..self.clone()
+        }
+    }
 }
 
 impl Judges {
@@ -139,6 +164,7 @@ impl Judges {
     pub fn replica(&self, life: Life, seen: &ObservedReplica, entries: &[ObservedEntry]) {
         let mut state = self.lock();
         let State {
+            acknowledged,
             elections,
             identity,
             log_matching,
@@ -147,9 +173,11 @@ impl Judges {
             purge,
             outbox,
             members,
+            disks: newest_disks,
             found,
             ..
         } = &mut *state;
+        acknowledged.replica(life, seen, found);
         identity.replica(life, seen, found);
         elections.replica(life, seen, found);
         log_matching.entries(life, seen, entries, found);
@@ -170,7 +198,7 @@ impl Judges {
                 .extend(nodes.map(|(replica, node)| (*replica, node.get())));
         }
         if let Some(at) = seen.committed {
-            let known = known.clone();
+            let known = known.excusing(seen.shard, identity, newest_disks);
             let disks = &*self.shared.disks;
             committed.durable(disks, &known, seen.shard, at.index, at.term, found);
         }
@@ -193,12 +221,20 @@ impl Judges {
         let mut state = self.lock();
         let State {
             committed,
+            identity,
             members,
+            disks,
             found,
             ..
         } = &mut *state;
         let members = members.get(&shard).cloned().unwrap_or_default();
+        let members = members.excusing(shard, identity, disks);
         committed.durable(&*self.shared.disks, &members, shard, index, term, found);
+    }
+
+    /// A node has lost its disk, and gets this one.
+    pub fn disk_replaced(&self, node: Place, disk: u64) {
+        self.lock().disks.insert(node, disk);
     }
 
     /// A node tells of this view.
@@ -220,11 +256,20 @@ impl Overhear for Judges {
     fn frame(&self, from: Place, frame: &PeerFrame) {
         let mut state = self.lock();
         let State {
-            elections, found, ..
+            acknowledged,
+            elections,
+            found,
+            ..
         } = &mut *state;
         for envelope in &frame.envelopes {
             let shard = ShardId::new(envelope.group);
             let replica = envelope.from_replica;
+            if let Some(envelope::Body::AppendReply(reply)) = &envelope.body
+                && let Some(append_reply::Result::Matched(matched)) = &reply.result
+                && let Some(id) = &matched.log_id
+            {
+                acknowledged.tells(shard, replica, id.index);
+            }
             let vote = match &envelope.body {
                 Some(envelope::Body::Append(append)) => {
                     if let Some(vote) = &append.vote {

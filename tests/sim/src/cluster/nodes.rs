@@ -267,6 +267,7 @@ impl Cluster {
         if let Some(node) = self.lock().nodes.get_mut(&place) {
             node.disk += 1;
             node.founding = false;
+            self.parts.judges.disk_replaced(place, node.disk);
         }
     }
 

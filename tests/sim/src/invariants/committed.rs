@@ -58,6 +58,9 @@ impl Committed {
             return;
         }
         let holds = |replica: &&u64| {
+            if members.lost.contains(*replica) {
+                return true;
+            }
             let node = members.nodes.get(*replica);
             node.is_some_and(|node| match disks.entry(*node, shard, index) {
                 OnDisk::Entry(found) => found == term,

@@ -15,6 +15,11 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Where a replica lives: its node, and which of that node's disks.
+    pub(super) fn disk_of(&self, shard: ShardId, replica: u64) -> Option<(Place, u64)> {
+        self.disks.get(&(shard, replica)).copied()
+    }
+
     pub(super) fn replica(&mut self, life: Life, seen: &ObservedReplica, found: &mut Vec<Finding>) {
         let (shard, replica) = (seen.shard, seen.replica.get());
         let here = (life.node, life.disk);

@@ -20,7 +20,7 @@ cargo build --locked --release --manifest-path libfuzzer/Cargo.toml --target "$h
 bin=$target/$host/release
 
 failed=()
-for name in $("$bin/corpus" "$target/corpus"); do
+for name in $(FUZZ_CORPUS=$target/corpus "$bin/decode" 2>/dev/null); do
   [[ -z ${FUZZ_ONLY:-} || $FUZZ_ONLY == "$name" ]] || continue
   mkdir -p "regressions/$name"
   printf '%-28s' "$name"

@@ -51,7 +51,7 @@ pub fn stock_from_proto(message: pb::StockRecord) -> Result<StockRecord, DecodeE
         last_received_ms: message.last_received_ms,
         updated_at_ms: message.updated_at_ms,
     };
-    if stock.on_hand() != message.on_hand {
+    if stock.on_hand_if_any() != Some(message.on_hand) {
         let why = "is not received + adjusted - sold + voided";
         return Err(DecodeError::invalid("on hand", why));
     }

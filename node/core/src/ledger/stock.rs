@@ -41,9 +41,15 @@ impl StockRecord {
     /// Received + adjusted - sold + voided. Below 0 where goods were sold before they were entered.
     #[must_use]
     pub fn on_hand(&self) -> i64 {
-        // 2^63 units are beyond any site: a change moves at most a million.
-        let (into, out) = (self.received + self.voided, self.sold);
-        into as i64 - out as i64 + self.adjusted
+        // 2^63 units are beyond any site: a change moves at most a million, and what is read is checked.
+        let sum = self.on_hand_if_any();
+        sum.expect("a site's units are fewer than 2^63")
+    }
+
+    /// The same of counts that nobody has checked; `None`: no site can have so much.
+    pub(crate) fn on_hand_if_any(&self) -> Option<i64> {
+        let into = i128::from(self.received) + i128::from(self.voided);
+        i64::try_from(into - i128::from(self.sold) + i128::from(self.adjusted)).ok()
     }
 }
 

@@ -123,6 +123,13 @@ pub(crate) const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a connection attempt to a node may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a node without a replica of the system shard listens to one that has one before it asks the next:
+/// one that is cut off looks like one that has no news.
+pub(crate) const VIEW_FOLLOWED_MAX: Duration = Duration::from_secs(30);
+
+/// The same for a node that has none either: long enough to hear its view.
+pub(crate) const VIEW_GLANCE_MAX: Duration = Duration::from_secs(2);
+
 /// How long a digest may take.
 pub(crate) const DIGEST_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -148,6 +148,9 @@ pub(crate) async fn run_local_view(
 }
 
 /// Follows other nodes while no replica of the system shard is here.
+///
+/// Nobody is followed for ever: whoever holds no replica either may be following us, and a node that is cut off
+/// looks like one that has no news.
 pub(crate) async fn run_remote_view(
     this: NodeId,
     slot: SystemSlot,
@@ -164,22 +167,46 @@ pub(crate) async fn run_remote_view(
             if node == this {
                 continue;
             }
-            let Ok(mut events) = calls.watch(node).await else {
-                continue;
+            let patience = match holds_system(&views, node) {
+                true => limits::VIEW_FOLLOWED_MAX,
+                false => limits::VIEW_GLANCE_MAX,
             };
-            while let Some(event) = events.next().await {
-                let Some(message) = event.view else {
-                    continue;
-                };
-                if let Err(error) = publish(&views, &addresses, message) {
-                    tracing::warn!(%node, error, "a cluster view that cannot be read");
-                    break;
-                }
-                if slot.borrow().is_some() {
-                    return;
-                }
-            }
+            let follow = follow(node, &slot, &views, &addresses, &*calls);
+            // What it told until then is published; the next one goes on from there.
+            let _ = env.timeout(patience, follow).await;
         }
         env.sleep(limits::RECONNECT_PAUSE_MAX).await;
+    }
+}
+
+/// Whether this node holds a replica of the system shard, by the newest view that is known here.
+fn holds_system(views: &watch::Sender<Option<Arc<View>>>, node: NodeId) -> bool {
+    let known = views.borrow();
+    let system = known.as_ref().map(|view| view.map.system());
+    system.is_some_and(|system| system.replica_on(node).is_some())
+}
+
+/// Publishes what one node tells, until it tells no more or a replica of the system shard is here.
+async fn follow(
+    node: NodeId,
+    slot: &SystemSlot,
+    views: &watch::Sender<Option<Arc<View>>>,
+    addresses: &AddressBook,
+    calls: &dyn Calls,
+) {
+    let Ok(mut events) = calls.watch(node).await else {
+        return;
+    };
+    while let Some(event) = events.next().await {
+        let Some(message) = event.view else {
+            continue;
+        };
+        if let Err(error) = publish(views, addresses, message) {
+            tracing::warn!(%node, error, "a cluster view that cannot be read");
+            return;
+        }
+        if slot.borrow().is_some() {
+            return;
+        }
     }
 }

@@ -85,8 +85,8 @@ struct Node {
     disk: u64,
     /// Whether this disk was first used when the cluster was founded.
     founding: bool,
-    /// Whether the disk may fail, so that nobody wonders when the node stops.
-    faulty: bool,
+    /// Faults of its disk under way, so that nobody wonders when the node stops.
+    faulty: u32,
     paused: bool,
     up: Option<Running>,
 }
@@ -112,7 +112,7 @@ impl Cluster {
             let node = Node {
                 disk: 1,
                 founding: true,
-                faulty: false,
+                faulty: 0,
                 paused: false,
                 up: None,
             };

@@ -143,7 +143,7 @@ impl Cluster {
             .lock()
             .nodes
             .get(&life.node)
-            .is_some_and(|node| node.faulty);
+            .is_some_and(|node| node.faulty > 0);
         if !faulty {
             let detail = format!("node {} stopped itself: {why}", life.node);
             self.parts.judges.find("nodes stop for a reason", detail);
@@ -156,7 +156,7 @@ impl Cluster {
                 let faulty = {
                     let state = cluster.lock();
                     let node = state.nodes.get(&life.node);
-                    node.is_some_and(|node| node.faulty && node.up.is_none())
+                    node.is_some_and(|node| node.faulty > 0 && node.up.is_none())
                 };
                 // While its disk fails, starting it again is no use.
                 if !faulty {
@@ -242,7 +242,10 @@ impl Cluster {
     /// From now on nobody wonders when this node stops by itself.
     pub fn expect_failure(&self, place: Place, expected: bool) {
         if let Some(node) = self.lock().nodes.get_mut(&place) {
-            node.faulty = expected;
+            node.faulty = match expected {
+                true => node.faulty + 1,
+                false => node.faulty.saturating_sub(1),
+            };
         }
     }
 

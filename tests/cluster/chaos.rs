@@ -66,6 +66,6 @@ fn faults_of_processes_links_and_syncs() {
 }
 
 #[test]
-fn an_old_copy_of_a_disk_is_refused() {
-    bring(&[Kind::StaleCopy], 2);
+fn a_disk_that_forgot_what_it_held_is_refused() {
+    bring(&[Kind::StaleCopy, Kind::LostDatabase], 2);
 }

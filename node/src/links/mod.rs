@@ -5,6 +5,7 @@
 //! addresses, certificates, the wire.
 
 mod deliveries;
+mod frames;
 mod peers;
 
 use futures_util::future::BoxFuture;
@@ -17,6 +18,7 @@ use quorate_proto::internal::{
 use quorate_proto::storage::{SystemCommand, SystemOutcome};
 
 pub(crate) use deliveries::DeliveryLinks;
+pub(crate) use frames::{coalesce, peer_frames};
 pub(crate) use peers::PeerLinks;
 
 use crate::raft::PeerUnreachable;

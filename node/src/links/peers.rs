@@ -9,20 +9,17 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use prost::Message as _;
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
-use quorate_proto::internal::{
-    Envelope, PeerFrame, SessionEnd, SnapshotFrame, SnapshotReply, envelope,
-};
+use quorate_proto::internal::{Envelope, SessionEnd, SnapshotFrame, SnapshotReply, envelope};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Calls;
+use super::frames::peer_frames;
 use crate::failure::{Cause, Failure};
 use crate::limits;
 use crate::raft::{PeerNetwork, PeerSession, PeerUnreachable, Route, SessionSender};
-use crate::serve::coalesce;
 use crate::storage::Witness;
 
 /// Links to every other node.
@@ -200,19 +197,12 @@ async fn keep_connected(parts: Arc<Parts>, node: NodeId, link: Arc<Link>) {
 /// Connects and serves one connection to its end.
 async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), PeerUnreachable> {
     let (outgoing, queue) = mpsc::channel(limits::PEER_QUEUE);
-    let (cluster_id, from_node) = (parts.cluster_id.clone(), parts.this.get());
-    let witness = Arc::clone(&parts.witness);
-    let frames = coalesce(
+    let frames = peer_frames(
         queue,
-        limits::PEER_FRAME_ENVELOPES_MAX,
-        limits::PEER_FRAME_BYTES,
-        Envelope::encoded_len,
-        move |envelopes| PeerFrame {
-            cluster_id: cluster_id.clone(),
-            from_node,
-            envelopes,
-            disk: Some(witness.statement(Some(node))),
-        },
+        parts.cluster_id.clone(),
+        parts.this,
+        Arc::clone(&parts.witness),
+        move || Some(node),
     );
     let mut replies = parts.calls.exchange(node, frames.boxed()).await?;
     tracing::debug!(%node, "linked");

@@ -14,8 +14,8 @@ use quorate_proto::ids::ShardId;
 use quorate_proto::internal::{CommandFrame, ReplyFrame, ShardCommand, refusal, shard_command};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::frames::coalesce;
 use crate::limits;
+use crate::links::coalesce;
 use crate::running::RunningNode;
 use crate::shard::{self, Host, Question, ReplyTo};
 

@@ -4,12 +4,10 @@
 //! end when the caller's do, or when the node stops. Deliberately absent: the wire, roles.
 
 mod events;
-mod frames;
 mod gateway;
 mod peer;
 mod site_feed;
 
-pub(crate) use frames::coalesce;
 pub(crate) use site_feed::millis;
 
 use futures_util::future::join_all;

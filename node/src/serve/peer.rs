@@ -5,14 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use prost::Message as _;
 use quorate_proto::ids::NodeId;
-use quorate_proto::internal::{Envelope, PeerFrame, SnapshotFrame, SnapshotReply};
+use quorate_proto::internal::{PeerFrame, SnapshotFrame, SnapshotReply};
 use tokio::sync::mpsc;
 
-use super::frames::coalesce;
 use crate::failure::Cause;
 use crate::limits;
+use crate::links::peer_frames;
 use crate::raft::{FindGroup, Inbound, SnapshotRefused, receive_snapshot};
 use crate::running::RunningNode;
 
@@ -44,21 +43,9 @@ pub(super) fn exchange(
             }
         }
     });
-    let (cluster_id, from_node) = (node.cluster_id.clone(), node.node.get());
-    let witness = Arc::clone(&node.witness);
-    coalesce(
-        queue,
-        limits::PEER_FRAME_ENVELOPES_MAX,
-        limits::PEER_FRAME_BYTES,
-        Envelope::encoded_len,
-        move |envelopes| PeerFrame {
-            cluster_id: cluster_id.clone(),
-            from_node,
-            envelopes,
-            disk: Some(witness.statement(sender.get().copied())),
-        },
-    )
-    .boxed()
+    let other = move || sender.get().copied();
+    let (cluster_id, witness) = (node.cluster_id.clone(), Arc::clone(&node.witness));
+    peer_frames(queue, cluster_id, node.node, witness, other).boxed()
 }
 
 /// Takes in one snapshot under a name that no other has on this node.

@@ -3,6 +3,7 @@
 //! Every system command may be repeated, so a lost answer is simply tried again until the time is up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -23,9 +24,12 @@ pub(crate) type SystemSlot = Arc<watch::Sender<Option<Arc<Group>>>>;
 /// A proposal that did not get through in time, or could not be read.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SystemError {
-    /// Nobody decided in time; it may still be decided. Every system command may be repeated.
-    #[error("the system shard did not answer in time")]
+    /// Nothing was done: no leader of the system shard took it.
+    #[error("no leader of the system shard was found in time")]
     Unavailable,
+    /// It was handed over and not heard of again: it may be done, now or later.
+    #[error("it is not known whether the system shard has recorded it")]
+    OutcomeUnknown,
     /// Nothing was done.
     #[error("another node leads the system shard")]
     NotLeader,
@@ -65,7 +69,7 @@ impl SystemProposer {
                 outcome: Applied::System(outcome),
                 ..
             } => Ok(outcome),
-            Proposed::Applied { .. } | Proposed::Unknown => Err(SystemError::Unavailable),
+            Proposed::Applied { .. } | Proposed::Unknown => Err(SystemError::OutcomeUnknown),
             Proposed::NotLeader(_) => Err(SystemError::NotLeader),
         }
     }
@@ -79,18 +83,24 @@ impl SystemProposer {
         command
     }
 
-    async fn try_everywhere(&self, command: &SystemCommand) -> Result<SystemOutcome, SystemError> {
-        match self.propose_here(command).await {
-            Err(SystemError::NotLeader | SystemError::Unavailable) => {}
-            decided => return decided,
+    /// One round over all nodes; `None` if none of them decided.
+    async fn try_everywhere(
+        &self,
+        command: &SystemCommand,
+        doubt: &Doubt,
+    ) -> Option<Result<SystemOutcome, SystemError>> {
+        let here = doubt.unless_declined(self.propose_here(command)).await;
+        if here.is_some() {
+            return here;
         }
         for node in self.candidates() {
-            match self.calls.propose_system(node, command.clone()).await {
-                Err(SystemError::NotLeader | SystemError::Unavailable) => {}
-                decided => return decided,
+            let asked = self.calls.propose_system(node, command.clone());
+            let there = doubt.unless_declined(asked).await;
+            if there.is_some() {
+                return there;
             }
         }
-        Err(SystemError::Unavailable)
+        None
     }
 
     /// The known leader first, then everyone else.
@@ -108,27 +118,54 @@ impl SystemProposer {
     }
 }
 
+/// Whether some attempt may have been recorded though nobody said so.
+#[derive(Default)]
+struct Doubt(AtomicBool);
+
+impl Doubt {
+    /// Runs one attempt: its decision, if it came to one. While it is under way, and for good if its
+    /// outcome is unknown, there is doubt; an attempt that was declined leaves things as they were.
+    async fn unless_declined(
+        &self,
+        attempt: impl Future<Output = Result<SystemOutcome, SystemError>>,
+    ) -> Option<Result<SystemOutcome, SystemError>> {
+        let before = self.0.swap(true, Ordering::Relaxed);
+        match attempt.await {
+            Err(SystemError::NotLeader | SystemError::Unavailable) => {
+                self.0.store(before, Ordering::Relaxed);
+                None
+            }
+            Err(SystemError::OutcomeUnknown) => None,
+            decided => Some(decided),
+        }
+    }
+
+    /// What to say when the time is up.
+    fn error(&self) -> SystemError {
+        match self.0.load(Ordering::Relaxed) {
+            true => SystemError::OutcomeUnknown,
+            false => SystemError::Unavailable,
+        }
+    }
+}
+
 impl ProposeSystem for SystemProposer {
     fn propose(&self, command: SystemCommand) -> BoxFuture<'_, Result<SystemOutcome, SystemError>> {
-        let attempts = async move {
-            loop {
-                match self.try_everywhere(&command).await {
-                    Err(SystemError::NotLeader | SystemError::Unavailable) => {
-                        self.env.sleep(2 * limits::RECONNECT_PAUSE_MIN).await;
-                    }
-                    decided => return decided,
-                }
-            }
-        };
         async move {
-            match self
+            let doubt = Doubt::default();
+            let attempts = async {
+                loop {
+                    if let Some(decided) = self.try_everywhere(&command, &doubt).await {
+                        return decided;
+                    }
+                    self.env.sleep(2 * limits::RECONNECT_PAUSE_MIN).await;
+                }
+            };
+            let decided = self
                 .env
                 .timeout(limits::SYSTEM_PROPOSAL_TIMEOUT, attempts)
-                .await
-            {
-                Ok(decided) => decided,
-                Err(_) => Err(SystemError::Unavailable),
-            }
+                .await;
+            decided.unwrap_or_else(|_| Err(doubt.error()))
         }
         .boxed()
     }

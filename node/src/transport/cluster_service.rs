@@ -86,6 +86,9 @@ impl ClusterService {
             SystemError::Unavailable => {
                 to_status(ErrorReason::ShardUnavailable, error.to_string(), &[], None)
             }
+            SystemError::OutcomeUnknown => {
+                to_status(ErrorReason::OutcomeUnknown, error.to_string(), &[], None)
+            }
         })
     }
 }

@@ -186,14 +186,14 @@ impl Calls for NodeCalls {
                 Ok(response) => response
                     .into_inner()
                     .outcome
-                    .ok_or(SystemError::Unavailable),
+                    .ok_or(SystemError::OutcomeUnknown),
                 Err(status) if status.code() == Code::FailedPrecondition => {
                     Err(SystemError::NotLeader)
                 }
                 Err(status) if status.code() == Code::InvalidArgument => {
                     Err(SystemError::Malformed(status.message().to_owned()))
                 }
-                Err(_) => Err(SystemError::Unavailable),
+                Err(_) => Err(SystemError::OutcomeUnknown),
             }
         }
         .boxed()

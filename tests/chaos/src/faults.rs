@@ -111,6 +111,7 @@ pub async fn strike(
         Kind::PowerCutAll => disk::cut_all_power(stage, wound_mut),
         Kind::BitFlip | Kind::Truncation => damage::change_files(stage, wound_mut, dice).await,
         Kind::StaleCopy => damage::put_old_copy_back(stage, wound_mut).await,
+        Kind::LostDatabase => damage::lose_database(stage, wound_mut).await,
         Kind::ReplaceNode => damage::replace(stage, wound_mut),
         Kind::NoFiles => resources::no_files(stage, wound_mut),
         Kind::NoMemory => resources::no_memory(stage, wound_mut),
@@ -149,7 +150,9 @@ pub async fn heal(
         Kind::SlowSync => disk::right_sync(stage, &mut wound),
         Kind::FailingSync => disk::sync_again(stage, &mut wound).await,
         Kind::DiskFull => disk::unfill(stage, &mut wound).await,
-        Kind::BitFlip | Kind::Truncation | Kind::StaleCopy => damage::replace(stage, &mut wound),
+        Kind::BitFlip | Kind::Truncation | Kind::StaleCopy | Kind::LostDatabase => {
+            damage::replace(stage, &mut wound)
+        }
         Kind::ReplaceNode => Ok(()),
         Kind::NoFiles => resources::files_again(stage, &mut wound),
         Kind::NoMemory => resources::memory_again(stage, &mut wound).await,

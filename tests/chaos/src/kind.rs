@@ -60,6 +60,8 @@ pub enum Kind {
     Truncation,
     /// A node gets an old copy of its disk back.
     StaleCopy,
+    /// A node's disk knows whose it is, and nothing else.
+    LostDatabase,
     /// A node loses its disk and comes back empty: every group changes its members.
     ReplaceNode,
     /// A node can open no more files.
@@ -100,7 +102,7 @@ enum Strikes {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::KillNode,
         Self::KillGateway,
         Self::KillAll,
@@ -126,6 +128,7 @@ impl Kind {
         Self::BitFlip,
         Self::Truncation,
         Self::StaleCopy,
+        Self::LostDatabase,
         Self::ReplaceNode,
         Self::NoFiles,
         Self::NoMemory,
@@ -160,6 +163,7 @@ impl Kind {
             Self::BitFlip => "bit-flip",
             Self::Truncation => "truncation",
             Self::StaleCopy => "stale-copy",
+            Self::LostDatabase => "lost-database",
             Self::ReplaceNode => "replace-node",
             Self::NoFiles => "no-files",
             Self::NoMemory => "no-memory",
@@ -195,6 +199,7 @@ impl Kind {
             Self::BitFlip => "one bit of a node's files changes",
             Self::Truncation => "one of a node's files loses its end",
             Self::StaleCopy => "a node gets an old copy of its disk back",
+            Self::LostDatabase => "a node's disk knows whose it is, and nothing else",
             Self::ReplaceNode => {
                 "a node loses its disk and is replaced: every group changes members"
             }
@@ -228,7 +233,11 @@ impl Kind {
             | Self::PowerCut
             | Self::NoFiles
             | Self::NoMemory => Strikes::Node,
-            Self::BitFlip | Self::Truncation | Self::StaleCopy | Self::ReplaceNode => Strikes::Disk,
+            Self::BitFlip
+            | Self::Truncation
+            | Self::StaleCopy
+            | Self::LostDatabase
+            | Self::ReplaceNode => Strikes::Disk,
             Self::KillAll | Self::RollingRestart | Self::PowerCutAll => Strikes::Fleet,
             Self::KillGateway => Strikes::Gateway,
             Self::PartitionMinority
@@ -261,7 +270,10 @@ impl Kind {
     }
 
     const fn is_told_by_others(self) -> bool {
-        matches!(self, Self::StaleCopy | Self::Truncation)
+        matches!(
+            self,
+            Self::StaleCopy | Self::LostDatabase | Self::Truncation
+        )
     }
 
     /// Whether it takes a leader from its shards while the others can go on without it, so that the time to the

@@ -175,6 +175,20 @@ pub(super) async fn put_old_copy_back(stage: &mut Stage, wound: &mut Wound) -> a
     Ok(())
 }
 
+/// Leaves a node the file that says whose disk it is, as if it had just been set up: under the same replica ids
+/// it has forgotten everything.
+pub(super) async fn lose_database(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+    let node = wound.first()?;
+    let database = stage.data(node).join("db");
+    stage.kill(Party::Node(node))?;
+    fs::remove_dir_all(&database).with_context(|| format!("delete {}", database.display()))?;
+    match noticed(stage, wound, node).await? {
+        Some(said) => wound.saw(format!("node {node} said: {said}")),
+        None => bail!("node {node} serves under its old ids without its database"),
+    }
+    Ok(())
+}
+
 /// Takes a node's disk away and starts it: it joins as a new one, and every group that it was in changes
 /// its members.
 pub(super) fn replace(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {

@@ -126,11 +126,13 @@ impl NodeConnection for GatewayLink {
             let Connection { from, to, .. } = connection;
             match network.call(from, to, ask).await {
                 Ok(Ok(outcome)) => Ok(copied(&outcome)),
-                Ok(Err(NodeError::NotLeader)) => Err(SystemError::Unavailable),
+                Ok(Err(NodeError::NotLeader | NodeError::Unavailable)) => {
+                    Err(SystemError::Unavailable)
+                }
                 Ok(Err(error @ NodeError::Malformed(_))) => {
                     Err(SystemError::Refused(error.to_string()))
                 }
-                Ok(Err(NodeError::Unavailable)) | Err(Broken(_)) => {
+                Ok(Err(NodeError::OutcomeUnknown)) | Err(Broken(_)) => {
                     Err(SystemError::OutcomeUnknown)
                 }
             }

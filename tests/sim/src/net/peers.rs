@@ -115,7 +115,7 @@ impl Calls for NodeCalls {
             };
             match network.call(here, node.get(), ask).await {
                 Ok(decided) => decided.map(|outcome| copied(&outcome)),
-                Err(Broken(_)) => Err(SystemError::Unavailable),
+                Err(Broken(_)) => Err(SystemError::OutcomeUnknown),
             }
         }
         .boxed()

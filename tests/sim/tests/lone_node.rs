@@ -1,11 +1,13 @@
-//! A power cut at any moment of a cluster's first start: the node founds its part of the cluster all the same.
+//! A node whose calls lead nowhere: it founds its part of the cluster whenever the power fails, and says of a
+//! proposal what it knows.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, pending, ready};
 use futures_util::stream::BoxStream;
 use quorate_node::seams::{
     AddressBook, Calls, NodeParts, PeerUnreachable, RunningNode, SystemError, Upkeep,
@@ -21,8 +23,21 @@ use quorate_sim::chance::Chance;
 use quorate_sim::disk::{Crash, SimDisk};
 use quorate_sim::executor::Executor;
 
-/// Nobody else is there.
-struct Alone;
+/// How the others answer a proposal to the system shard; nothing else is answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Others {
+    /// They cannot be reached.
+    Away,
+    /// They take it and are not heard of again.
+    Silent,
+    /// The first to be asked loses its connection; from then on, nobody leads.
+    LostOnce,
+}
+
+struct Alone {
+    others: Others,
+    asked: AtomicBool,
+}
 
 fn unreachable<T>(node: NodeId) -> BoxFuture<'static, Result<T, PeerUnreachable>>
 where
@@ -54,7 +69,13 @@ impl Calls for Alone {
         _: NodeId,
         _: SystemCommand,
     ) -> BoxFuture<'static, Result<SystemOutcome, SystemError>> {
-        ready(Err(SystemError::Unavailable)).boxed()
+        let first = !self.asked.swap(true, Ordering::Relaxed);
+        match self.others {
+            Others::Away => ready(Err(SystemError::Unavailable)).boxed(),
+            Others::Silent => pending().boxed(),
+            Others::LostOnce if first => ready(Err(SystemError::OutcomeUnknown)).boxed(),
+            Others::LostOnce => ready(Err(SystemError::NotLeader)).boxed(),
+        }
     }
 
     fn watch(
@@ -93,9 +114,11 @@ const NODE: u64 = 1;
 /// Where a node that starts will be found.
 type Slot = Arc<Mutex<Option<Arc<RunningNode>>>>;
 
-fn start(executor: &Executor, disk: &SimDisk) -> Slot {
+fn start(executor: &Executor, disk: &SimDisk, others: Others) -> Slot {
     let env = executor.tasks().env(NODE);
     let cluster = cluster();
+    let nodes = cluster.initial_nodes.iter();
+    let addresses = nodes.map(|node| (node.node_id, node.address.clone()));
     let parts = NodeParts {
         node: NodeId::new(NODE),
         advertise: "node-1:1".to_owned(),
@@ -103,8 +126,11 @@ fn start(executor: &Executor, disk: &SimDisk) -> Slot {
         incarnation: 1,
         founding: true,
         engine: disk.open(env.clone()),
-        calls: Arc::new(Alone),
-        addresses: AddressBook::new([]),
+        calls: Arc::new(Alone {
+            others,
+            asked: AtomicBool::new(false),
+        }),
+        addresses: AddressBook::new(addresses),
         upkeep: Upkeep::default(),
         env: env.clone(),
         cluster,
@@ -125,14 +151,14 @@ fn the_system_shard_is_formed_whenever_the_power_fails() {
         let mut executor = Executor::new(seed, 0);
         let disk = SimDisk::new(seed);
         // The identity is on disk by then; a few syncs follow.
-        let starting = start(&executor, &disk);
+        let starting = start(&executor, &disk, Others::Away);
         let fails_after = chance.duration(Duration::ZERO, Duration::from_millis(12));
         executor.run_for(fails_after).unwrap();
         disk.crash(Crash::Power);
         executor.tasks().kill(NODE);
         drop(starting);
 
-        let again = start(&executor, &disk);
+        let again = start(&executor, &disk, Others::Away);
         executor.run_for(Duration::from_secs(1)).unwrap();
         let node = again.lock().unwrap().take().unwrap();
         let replica = node.observe(ShardId::SYSTEM);
@@ -143,5 +169,28 @@ fn the_system_shard_is_formed_whenever_the_power_fails() {
             "seed {seed}: power failed after {fails_after:?}"
         );
         assert_eq!(node.failed(), None);
+    }
+}
+
+#[test]
+fn a_proposal_that_may_have_been_recorded_is_not_told_as_undone() {
+    for (others, told) in [
+        (Others::Away, SystemError::Unavailable),
+        (Others::Silent, SystemError::OutcomeUnknown),
+        (Others::LostOnce, SystemError::OutcomeUnknown),
+    ] {
+        let mut executor = Executor::new(7, 0);
+        let disk = SimDisk::new(7);
+        let starting = start(&executor, &disk, others);
+        executor.run_for(Duration::from_secs(1)).unwrap();
+        let node = starting.lock().unwrap().take().unwrap();
+
+        let (answer, mut answered) = tokio::sync::oneshot::channel();
+        executor.tasks().env(NODE).spawn("operator", async move {
+            let command = SystemCommand::default();
+            let _ = answer.send(node.propose_system(command, false).await);
+        });
+        executor.run_for(Duration::from_secs(10)).unwrap();
+        assert_eq!(answered.try_recv().unwrap(), Err(told), "{others:?}");
     }
 }

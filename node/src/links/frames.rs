@@ -1,7 +1,15 @@
 //! Coalescing: whatever has queued becomes one frame, and no timer decides.
 
+use std::sync::Arc;
+
 use futures_util::{Stream, stream};
+use prost::Message as _;
+use quorate_proto::ids::NodeId;
+use quorate_proto::internal::{Envelope, PeerFrame};
 use tokio::sync::mpsc;
+
+use crate::limits;
+use crate::storage::Witness;
 
 /// A stream of frames, each made of everything that was queued when it was asked for.
 ///
@@ -32,6 +40,29 @@ where
         let frame = into_frame(items);
         Some((frame, (queue, size_of, into_frame)))
     })
+}
+
+/// The frames of one direction of a connection between nodes, each with this node's statement on the disk of
+/// the node at the other end.
+pub(crate) fn peer_frames(
+    queue: mpsc::Receiver<Envelope>,
+    cluster_id: String,
+    this: NodeId,
+    witness: Arc<Witness>,
+    other: impl Fn() -> Option<NodeId> + Send + 'static,
+) -> impl Stream<Item = PeerFrame> + Send + 'static {
+    coalesce(
+        queue,
+        limits::PEER_FRAME_ENVELOPES_MAX,
+        limits::PEER_FRAME_BYTES,
+        Envelope::encoded_len,
+        move |envelopes| PeerFrame {
+            cluster_id: cluster_id.clone(),
+            from_node: this.get(),
+            envelopes,
+            disk: Some(witness.statement(other())),
+        },
+    )
 }
 
 #[cfg(test)]

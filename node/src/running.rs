@@ -102,7 +102,7 @@ impl RunningNode {
                 failure.clone(),
             )),
             incarnation: parts.incarnation,
-            log_keep_entries: parts.upkeep.log_keep_entries,
+            upkeep: parts.upkeep,
             view: views.subscribe(),
             system: Arc::clone(&system) as _,
             system_slot: Arc::clone(&slot),

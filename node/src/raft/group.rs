@@ -42,6 +42,7 @@ pub(crate) struct GroupParts {
     pub(crate) digests: Arc<Semaphore>,
     /// Entries kept behind the durable point.
     pub(crate) log_keep_entries: u64,
+    pub(crate) snapshot_frame_bytes: usize,
     pub(crate) env: Env,
 }
 
@@ -130,6 +131,7 @@ impl Group {
             peers,
             digests,
             log_keep_entries,
+            snapshot_frame_bytes,
             env,
         } = parts;
         finish_interrupted_install(&*engine, shard).await?;
@@ -150,6 +152,7 @@ impl Group {
                 state: Arc::clone(&state),
                 peers: Arc::clone(&peers),
                 under_way: Arc::clone(&snapshots_under_way),
+                frame_bytes: snapshot_frame_bytes,
                 env: env.clone(),
             }),
             peers,

@@ -18,7 +18,8 @@ use quorate_proto::ids::ShardId;
 use tempfile::TempDir;
 
 use super::log::GroupLog;
-use super::snapshot::{RowReader, SnapshotBuilder, SnapshotData, SnapshotSpool};
+use super::snapshot::{SnapshotBuilder, SnapshotData, SnapshotSpool};
+use super::snapshot_rows::RowReader;
 use super::state_machine::{ReplicaState, StateMachine};
 use super::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::storage::{Engine, LogCommitter, RocksEngine, Row, StateView, StorageTuning, Witness};

@@ -22,6 +22,7 @@ mod planted;
 mod runtime;
 mod snapshot;
 mod snapshot_receiver;
+mod snapshot_rows;
 mod snapshot_sender;
 mod state_machine;
 mod types;

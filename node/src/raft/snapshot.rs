@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use openraft::storage::RaftSnapshotBuilder;
 use quorate_core::planted::{self, Bug};
-use quorate_core::{View, ViewError, codec, keys, ledger};
+use quorate_core::{codec, keys};
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
 
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
+use super::snapshot_rows::owned_ranges;
 use super::state_machine::{ReplicaState, read_point};
 use super::types::{Snapshot, SnapshotMeta, TypeConfig};
 use crate::limits;
@@ -68,68 +69,6 @@ pub(super) fn meta_of(point: &AppliedPoint) -> SnapshotMeta {
     }
 }
 
-/// The rows of a replica, read from a fixed view in portions.
-pub(crate) struct RowReader<'v> {
-    view: &'v (dyn View + Sync),
-    /// What is still to be read, the next range last.
-    left: Vec<KeyRange>,
-}
-
-impl<'v> RowReader<'v> {
-    pub(crate) fn new(view: &'v (dyn View + Sync), group: ShardId) -> Result<Self, ViewError> {
-        let mut left = owned_ranges(view, group)?;
-        left.reverse();
-        Ok(Self { view, left })
-    }
-
-    /// The next rows in key order, about `bytes_max` of them; empty when all have been read.
-    pub(crate) fn portion(&mut self, bytes_max: usize) -> Result<Vec<Row>, ViewError> {
-        let mut rows: Vec<Row> = Vec::new();
-        let mut bytes = 0;
-        while let Some((first, end)) = self.left.pop() {
-            let mut full = false;
-            let scanned = self.view.scan(&first, &end, &mut |key, value| {
-                if bytes >= bytes_max {
-                    full = true;
-                    return Err(ViewError::new("enough has been read"));
-                }
-                bytes += key.len() + value.len();
-                rows.push((key.to_vec(), value.to_vec()));
-                Ok(())
-            });
-            if !full {
-                scanned?;
-                continue;
-            }
-            let mut next = rows.last().map_or(first, |(key, _)| key.clone());
-            // The least key above the last one.
-            next.push(0);
-            self.left.push((next, end));
-            break;
-        }
-        Ok(rows)
-    }
-}
-
-/// The applied point inside a view.
-pub(crate) fn point_of(view: &dyn View, group: ShardId) -> Result<AppliedPoint, ViewError> {
-    match view.get(&keys::applied(group))? {
-        Some(bytes) => codec::open::<pb::AppliedPoint>("applied point", &bytes)
-            .and_then(|message| applied_from_proto(&message))
-            .map_err(ViewError::new),
-        None => Ok(AppliedPoint::default()),
-    }
-}
-
-fn owned_ranges(view: &dyn View, group: ShardId) -> Result<Vec<KeyRange>, ViewError> {
-    let range = if group == ShardId::SYSTEM {
-        None
-    } else {
-        ledger::facts(view, group).map_err(ViewError::new)?.range()
-    };
-    Ok(keys::ranges(group, range))
-}
-
 /// Rows of a snapshot as they arrive, spooled into tables of bounded size.
 pub(crate) struct SnapshotSpool {
     engine: Arc<dyn Engine>,
@@ -168,15 +107,17 @@ impl SnapshotSpool {
 
     /// Adds a row; keys must ascend over the whole snapshot.
     pub(crate) async fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StorageError> {
+        const ACTION: &str = "receiving a snapshot";
         if self.rows.last().is_some_and(|(last, _)| *last >= key) {
-            return Err(StorageError::new(
-                "receiving a snapshot",
-                "its keys do not ascend",
-            ));
+            return Err(StorageError::new(ACTION, "its keys do not ascend"));
+        }
+        let owns = |(first, end): &KeyRange| *first <= key && key < *end;
+        if !self.owned.iter().any(owns) {
+            return Err(StorageError::new(ACTION, "it holds a row of another group"));
         }
         if key == keys::facts(self.group) && self.group != ShardId::SYSTEM {
-            let facts = codec::decode_facts(value.clone())
-                .map_err(|e| StorageError::new("receiving a snapshot", e))?;
+            let facts =
+                codec::decode_facts(value.clone()).map_err(|e| StorageError::new(ACTION, e))?;
             self.owned = keys::ranges(self.group, facts.range());
         }
         self.bytes += key.len() + value.len();

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::codec::{log_id_to_proto, membership_to_proto, vote_to_proto};
 use super::peer::{PeerUnreachable, Route, SharedNetwork};
-use super::snapshot::{RowReader, point_of};
+use super::snapshot_rows::{RowReader, point_of};
 use super::state_machine::ReplicaState;
 use super::types::Vote;
 use crate::limits;
@@ -27,6 +27,8 @@ pub(crate) struct SnapshotSender {
     pub(crate) state: Arc<ReplicaState>,
     pub(crate) peers: SharedNetwork,
     pub(crate) under_way: Arc<AtomicUsize>,
+    /// A frame closes once its rows reach this.
+    pub(crate) frame_bytes: usize,
     pub(crate) env: Env,
 }
 
@@ -92,7 +94,7 @@ impl SnapshotSender {
         let mut reader = RowReader::new(view, route.group)?;
         let mut rows_total = 0;
         loop {
-            let rows = reader.portion(limits::SNAPSHOT_FRAME_BYTES)?;
+            let rows = reader.portion(self.frame_bytes)?;
             #[cfg(feature = "planted-bugs")]
             let rows = super::planted::without_requests(rows);
             let rows: Vec<SnapshotRow> = rows

@@ -22,7 +22,8 @@ impl From<StorageError> for Cause {
     }
 }
 
-/// How much applied state and log a node keeps in a form that a restart or a purge would do away with.
+/// How much applied state and log a node keeps in a form that a restart or a purge would do away with, and in what
+/// portions it sends its state to whoever comes too late for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upkeep {
     /// The state is flushed at least this often, if anything was applied.
@@ -31,6 +32,8 @@ pub struct Upkeep {
     pub flush_entries: u64,
     /// Entries kept in the log behind the durable point, for followers that are a little late.
     pub log_keep_entries: u64,
+    /// A snapshot is sent in frames of about this size.
+    pub snapshot_frame_bytes: usize,
 }
 
 impl Default for Upkeep {
@@ -39,6 +42,7 @@ impl Default for Upkeep {
             flush_interval: limits::FLUSH_INTERVAL,
             flush_entries: limits::FLUSH_ENTRIES,
             log_keep_entries: limits::LOG_KEEP_ENTRIES,
+            snapshot_frame_bytes: limits::SNAPSHOT_FRAME_BYTES,
         }
     }
 }

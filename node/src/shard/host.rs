@@ -14,6 +14,7 @@ use quorate_proto::storage as pb;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::desk::Desk;
+use super::flusher::Upkeep;
 use super::proposer::run_proposer;
 use super::reader::run_reader;
 use super::tender::run_tender;
@@ -32,7 +33,7 @@ pub(crate) struct HostParts {
     pub(crate) peers: SharedNetwork,
     /// Of this node's disk.
     pub(crate) incarnation: u64,
-    pub(crate) log_keep_entries: u64,
+    pub(crate) upkeep: Upkeep,
     pub(crate) view: watch::Receiver<Option<Arc<View>>>,
     pub(crate) system: Arc<dyn ProposeSystem>,
     pub(crate) system_slot: SystemSlot,
@@ -186,7 +187,8 @@ impl Host {
             queue: parts.queue.clone(),
             peers: Arc::clone(&parts.peers),
             digests: Arc::clone(&self.digests),
-            log_keep_entries: parts.log_keep_entries,
+            log_keep_entries: parts.upkeep.log_keep_entries,
+            snapshot_frame_bytes: parts.upkeep.snapshot_frame_bytes,
             env: parts.env.clone(),
         })
         .await?;

@@ -114,6 +114,8 @@ impl Plan {
                 flush_interval: Duration::from_millis(chance.between(300, 4_000)),
                 flush_entries: chance.between(5, 200),
                 log_keep_entries: chance.between(0, 60),
+                // From a frame a row to everything in one.
+                snapshot_frame_bytes: 1 << Chance::new(seed).fork("frames").between(4, 18),
             },
             load: Load {
                 clients: u32::try_from(chance.between(2, 6)).unwrap_or(2),

@@ -28,6 +28,8 @@ pub(crate) struct Probes {
     running: Vec<TaskHandle>,
     /// Probers that were not answered yet.
     silent: Arc<AtomicUsize>,
+    /// Losses so far: a prober whose shard lost a leader once more in the meantime measures nothing.
+    losses: Arc<AtomicUsize>,
     times: Arc<Mutex<Vec<Duration>>>,
 }
 
@@ -46,6 +48,7 @@ impl Probes {
             round: None,
             running: Vec::new(),
             silent: Arc::default(),
+            losses: Arc::default(),
             times: Arc::default(),
         }
     }
@@ -78,12 +81,13 @@ impl Probes {
     }
 
     /// The leader of these shards was lost just now. While a shard is still silent from an earlier loss, as when a
-    /// second node of three is struck, there is nothing to measure.
+    /// second node of three is struck, there is nothing to measure, neither from now on nor from then.
     ///
     /// # Errors
     /// The probers have no numbers.
     pub(crate) fn leader_lost(&mut self, shards: &[u32]) -> anyhow::Result<()> {
         let lost = self.env.monotonic();
+        let loss = self.losses.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(round) = &self.round else {
             return Ok(());
         };
@@ -98,6 +102,7 @@ impl Probes {
             let terminal = round.terminals[number].clone();
             let (env, recorder) = (self.env.clone(), round.recorder.clone());
             let (times, silent) = (self.times.clone(), self.silent.clone());
+            let losses = self.losses.clone();
             silent.fetch_add(1, Ordering::Relaxed);
             let call = Call::Sell {
                 request: new_request_id(&env),
@@ -112,12 +117,23 @@ impl Probes {
                     env.sleep(PROBE_PAUSE).await;
                 }
                 silent.fetch_sub(1, Ordering::Relaxed);
+                if losses.load(Ordering::Relaxed) != loss {
+                    return;
+                }
                 let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
                 times.push(env.monotonic() - lost);
             };
             self.running.push(self.env.spawn("probe", Box::pin(probe)));
         }
         Ok(())
+    }
+
+    /// Waits until every shard grants again, but not for ever.
+    pub(crate) async fn granting_within(&self, limit: Duration) {
+        let deadline = self.env.monotonic() + limit;
+        while self.silent.load(Ordering::Relaxed) > 0 && self.env.monotonic() < deadline {
+            self.env.sleep(PROBE_PAUSE).await;
+        }
     }
 
     async fn all_answered(&mut self) -> anyhow::Result<()> {

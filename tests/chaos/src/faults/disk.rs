@@ -22,6 +22,7 @@ const DRIFT_PPM: i64 = 100_000;
 const CUTS: usize = 3;
 /// A node that lost its power is back within this, unless something else is struck as well.
 const BACK_AGAIN_MAX: Duration = Duration::from_secs(10);
+const CUT_EARLY: f64 = 0.25;
 
 pub(super) fn change_clock(
     stage: &mut Stage,
@@ -138,6 +139,10 @@ pub(super) async fn cut_power(
         if left > 0 {
             stage.start_again(Party::Node(node))?;
             stage.whole_within(BACK_AGAIN_MAX).await;
+            // Now and then the next cut comes before its shards have a leader again.
+            if !dice.random_bool(CUT_EARLY) {
+                stage.probes.granting_within(BACK_AGAIN_MAX).await;
+            }
             (node, led) = stage.busiest(struck, dice).await;
         }
     }

@@ -12,7 +12,7 @@ use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::impls::OneshotResponder;
 use openraft::raft::{ClientWriteResult, ReadPolicy, TransferLeaderRequest};
 use openraft::type_config::alias::OneshotReceiverOf;
-use openraft::{Raft, ServerState};
+use openraft::{ChangeMembers, Raft, ServerState};
 use quorate_core::planted::{self, Bug};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
@@ -335,7 +335,7 @@ impl Group {
     /// Takes one step from the actual members towards the wanted ones. Does nothing unless leading.
     ///
     /// # Errors
-    /// The step was refused; it is tried again later.
+    /// The step was refused, or the group is ahead of what is wanted; it is tried again later.
     pub(crate) async fn approach_members(
         &self,
         wanted: &BTreeMap<u64, Host>,
@@ -351,6 +351,29 @@ impl Group {
         let joint = membership.get_joint_config().len() > 1;
         if known == wanted_ids && !joint && membership.learner_ids().next().is_none() {
             return Ok(());
+        }
+        // Of two replicas on one node the later replaces the earlier.
+        let is_ahead = |(id, host): (&u64, &Host)| {
+            !wanted.contains_key(id)
+                && wanted
+                    .iter()
+                    .any(|(earlier, there)| there == host && earlier < id)
+        };
+        if membership.nodes().any(is_ahead) {
+            return Err("the group is ahead of the cluster view that is known here".to_owned());
+        }
+        let unwanted: BTreeSet<u64> = membership
+            .learner_ids()
+            .filter(|id| !wanted_ids.contains(id))
+            .collect();
+        if !joint && !unwanted.is_empty() {
+            tracing::info!(shard = %self.shard, replicas = ?unwanted, "removing replicas");
+            return self
+                .raft
+                .change_membership(ChangeMembers::RemoveNodes(unwanted), false)
+                .await
+                .map(|_| ())
+                .map_err(|e| e.to_string());
         }
         if let Some((replica, host)) = wanted.iter().find(|(id, _)| !known.contains(id)) {
             tracing::info!(shard = %self.shard, replica, node = host.0, "adding a replica");

@@ -15,6 +15,9 @@ pub const VIOLATIONS_MAX: usize = 100;
 /// that the text of a long history is never in memory whole.
 pub const BLOCK_BYTES: usize = 4 << 20;
 
+/// Blocks that were read and wait to be put in their place.
+pub const BLOCKS_READ_AHEAD: usize = 8;
+
 /// Longest line, bytes: a list of a citizen with the most sales that a record keeps is a tenth of it.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 

@@ -24,8 +24,10 @@ use crate::{
     recorder::{Recorder, lock},
 };
 
-/// Citizens that are hot at the same time.
-const HOT_CITIZENS: u64 = 8;
+/// Citizens that are hot at the same time: so few that clients meet on each, so many that the orders in which
+/// their calls may have been decided can still be searched.
+const HOT_CITIZENS_MIN: u64 = 8;
+const CLIENTS_PER_HOT_CITIZEN: u64 = 8;
 /// Calls that each citizen gets, on average.
 const CALLS_PER_CITIZEN: u64 = 20;
 /// After this long an unknown outcome is a finding, not a delay.
@@ -297,7 +299,9 @@ impl Client {
 
     fn next_call(&mut self) -> (u64, Call) {
         let calls = self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let hot = calls / CALLS_PER_CITIZEN + self.random.random_range(0..HOT_CITIZENS);
+        let clients = u64::from(self.shared.options.clients);
+        let hot_citizens = HOT_CITIZENS_MIN.max(clients / CLIENTS_PER_HOT_CITIZEN);
+        let hot = calls / CALLS_PER_CITIZEN + self.random.random_range(0..hot_citizens);
         let citizen = self.shared.options.first_citizen + hot;
         let quantity = 1 << self.random.random_range(0..7);
         let request = new_request_id(self.shared.env());

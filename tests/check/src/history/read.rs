@@ -3,10 +3,11 @@
 //! The text is never in memory whole, the records are.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read},
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, mpsc},
     thread,
 };
 
@@ -97,21 +98,29 @@ impl History {
             None => return Err(HistoryError::Empty),
         };
         let text = Mutex::new(text);
-        let mut blocks = thread::scope(|scope| {
+        thread::scope(|scope| {
+            // Bounded, so that a slow assembly does not pile up what was read.
+            let (to, blocks) = mpsc::sync_channel(limits::BLOCKS_READ_AHEAD);
             let readers: Vec<_> = (0..threads.max(1))
-                .map(|_| scope.spawn(|| read_blocks(&text)))
+                .map(|_| {
+                    let to = to.clone();
+                    let text = &text;
+                    scope.spawn(move || read_blocks(text, &to))
+                })
                 .collect();
-            let mut blocks = Vec::new();
+            drop(to);
+            let mut assembly = Assembly::new(rules);
+            for block in blocks {
+                assembly.take(block)?;
+            }
             for reader in readers {
                 match reader.join() {
-                    Ok(read) => blocks.extend(read?),
+                    Ok(read) => read?,
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            Ok::<_, HistoryError>(blocks)
-        })?;
-        blocks.sort_by_key(|block| block.number);
-        assemble(rules, blocks)
+            Ok(assembly.history)
+        })
     }
 }
 
@@ -189,21 +198,18 @@ struct Block {
     wrong: Option<(usize, LineError)>,
 }
 
-fn read_blocks<R: Read>(text: &Mutex<Text<R>>) -> io::Result<Vec<Block>> {
-    let mut blocks = Vec::new();
+/// Hands over block after block until the text ends, or nobody wants more.
+fn read_blocks<R: Read>(text: &Mutex<Text<R>>, to: &mpsc::SyncSender<Block>) -> io::Result<()> {
     let mut bytes = Vec::new();
     loop {
         // Another reader that panicked leaves the text between two blocks.
         let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(number) = text.next(&mut bytes)? else {
-            return Ok(blocks);
+            return Ok(());
         };
         drop(text);
-        let block = read_block(number, &bytes);
-        let stop = block.wrong.is_some();
-        blocks.push(block);
-        if stop {
-            return Ok(blocks);
+        if to.send(read_block(number, &bytes)).is_err() {
+            return Ok(());
         }
     }
 }
@@ -252,25 +258,53 @@ impl Block {
     }
 }
 
-fn assemble(rules: Rules, blocks: Vec<Block>) -> Result<History, HistoryError> {
-    let mut history = History {
-        rules,
-        records: Vec::with_capacity(blocks.iter().map(|block| block.records.len()).sum()),
-        facts: Vec::new(),
-    };
-    let mut lines = 1;
-    for mut block in blocks {
-        if !block.records.is_empty() && !history.facts.is_empty() {
-            return Err(HistoryError::Order { line: lines + 1 });
+/// A history that is put together as its blocks come in, in any order.
+struct Assembly {
+    history: History,
+    /// Blocks whose predecessors are still to come.
+    early: BTreeMap<usize, Block>,
+    /// Blocks and lines that are in the history, the first line included.
+    blocks: usize,
+    lines: usize,
+}
+
+impl Assembly {
+    fn new(rules: Rules) -> Self {
+        Self {
+            history: History {
+                rules,
+                records: Vec::new(),
+                facts: Vec::new(),
+            },
+            early: BTreeMap::new(),
+            blocks: 0,
+            lines: 1,
+        }
+    }
+
+    fn take(&mut self, block: Block) -> Result<(), HistoryError> {
+        self.early.insert(block.number, block);
+        while let Some(next) = self.early.remove(&(self.blocks + 1)) {
+            self.blocks += 1;
+            self.append(next)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, mut block: Block) -> Result<(), HistoryError> {
+        if !block.records.is_empty() && !self.history.facts.is_empty() {
+            return Err(HistoryError::Order {
+                line: self.lines + 1,
+            });
         }
         if let Some((line, error)) = block.wrong {
-            return Err(error.at(lines + line));
+            return Err(error.at(self.lines + line));
         }
-        lines += block.lines;
-        history.records.append(&mut block.records);
-        history.facts.append(&mut block.facts);
+        self.lines += block.lines;
+        self.history.records.append(&mut block.records);
+        self.history.facts.append(&mut block.facts);
+        Ok(())
     }
-    Ok(history)
 }
 
 /// What is wrong with a line.

@@ -38,12 +38,19 @@ pub fn check_on(history: &History, threads: usize) -> Report {
         Ok(calendar) => calendar,
         Err(error) => return unlawful_rules(history, &error.to_string()),
     };
-    let records = by_citizen(&history.records);
-    let shards: Vec<Mutex<Vec<Placed<'_>>>> = by_shard(&history.records)
-        .into_values()
-        .map(Mutex::new)
-        .collect();
-    let windows = windows(&history.records);
+    let records = &history.records[..];
+    let (records, shards, windows) = match threads {
+        ..=1 => (by_citizen(records), by_shard(records), windows(records)),
+        _ => thread::scope(|scope| {
+            let shards = scope.spawn(|| (by_shard(records), windows(records)));
+            let citizens = by_citizen(records);
+            match shards.join() {
+                Ok((shards, windows)) => (citizens, shards, windows),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }),
+    };
+    let shards: Vec<Mutex<Vec<Placed<'_>>>> = shards.into_values().map(Mutex::new).collect();
     let run = Run {
         calendar,
         windows: &windows,

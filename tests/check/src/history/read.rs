@@ -223,15 +223,20 @@ fn read_block(number: usize, bytes: &[u8]) -> Block {
         first_fact: None,
         wrong: None,
     };
+    // Looked at once for the whole block; where it is no text, line by line, to find out which it is.
+    let text = std::str::from_utf8(bytes).ok();
     let mut start = 0;
     let ends = memchr::memchr_iter(b'\n', bytes);
     let unended = (bytes.last() != Some(&b'\n')).then_some(bytes.len());
     for end in ends.chain(unended) {
         block.lines += 1;
-        let line = &bytes[start..end];
+        let line = start..end;
         start = end + 1;
         let read = match line.len() {
-            ..=limits::LINE_BYTES_MAX => block.read(line),
+            ..=limits::LINE_BYTES_MAX => {
+                let text = text.and_then(|text| text.get(line.clone()));
+                block.read(&bytes[line], text)
+            }
             _ => Err(LineError::TooLong),
         };
         if let Err(error) = read {
@@ -243,8 +248,12 @@ fn read_block(number: usize, bytes: &[u8]) -> Block {
 }
 
 impl Block {
-    fn read(&mut self, line: &[u8]) -> Result<(), LineError> {
-        match serde_json::from_slice(line) {
+    fn read(&mut self, line: &[u8], text: Option<&str>) -> Result<(), LineError> {
+        let record = match text {
+            Some(text) => serde_json::from_str(text),
+            None => serde_json::from_slice(line),
+        };
+        match record {
             Ok(record) if self.first_fact.is_none() => self.records.push(record),
             Ok(_) => return Err(LineError::Order),
             Err(_) => {

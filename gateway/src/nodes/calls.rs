@@ -97,6 +97,8 @@ impl Nodes {
                 let time_left = deadline.saturating_sub(self.context.env.monotonic());
                 match self.propose_to(node, command, time_left).await {
                     Ok(outcome) if outcome.refused.is_empty() => return Ok(outcome.view_version),
+                    // Perhaps because of what an earlier attempt has done, or of what came after it.
+                    Ok(_) if maybe_done => return Err(SystemError::OutcomeUnknown),
                     Ok(outcome) => return Err(SystemError::Refused(outcome.refused)),
                     Err(SystemError::Unavailable) => {}
                     Err(SystemError::OutcomeUnknown) => maybe_done = true,

@@ -136,6 +136,10 @@ impl Doubt {
                 None
             }
             Err(SystemError::OutcomeUnknown) => None,
+            // Perhaps because of what an earlier attempt has done, or of what came after it.
+            Ok(outcome) if before && !outcome.refused.is_empty() => {
+                Some(Err(SystemError::OutcomeUnknown))
+            }
             decided => Some(decided),
         }
     }

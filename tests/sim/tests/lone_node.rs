@@ -32,6 +32,17 @@ enum Others {
     Silent,
     /// The first to be asked loses its connection; from then on, nobody leads.
     LostOnce,
+    /// The first to be asked loses its connection; from then on, it is refused.
+    LostThenRefused,
+    /// It is refused.
+    Refused,
+}
+
+fn refused() -> SystemOutcome {
+    SystemOutcome {
+        refused: "it has another version by now".to_owned(),
+        ..SystemOutcome::default()
+    }
 }
 
 struct Alone {
@@ -73,8 +84,11 @@ impl Calls for Alone {
         match self.others {
             Others::Away => ready(Err(SystemError::Unavailable)).boxed(),
             Others::Silent => pending().boxed(),
-            Others::LostOnce if first => ready(Err(SystemError::OutcomeUnknown)).boxed(),
+            Others::LostOnce | Others::LostThenRefused if first => {
+                ready(Err(SystemError::OutcomeUnknown)).boxed()
+            }
             Others::LostOnce => ready(Err(SystemError::NotLeader)).boxed(),
+            Others::LostThenRefused | Others::Refused => ready(Ok(refused())).boxed(),
         }
     }
 
@@ -175,9 +189,11 @@ fn the_system_shard_is_formed_whenever_the_power_fails() {
 #[test]
 fn a_proposal_that_may_have_been_recorded_is_not_told_as_undone() {
     for (others, told) in [
-        (Others::Away, SystemError::Unavailable),
-        (Others::Silent, SystemError::OutcomeUnknown),
-        (Others::LostOnce, SystemError::OutcomeUnknown),
+        (Others::Away, Err(SystemError::Unavailable)),
+        (Others::Silent, Err(SystemError::OutcomeUnknown)),
+        (Others::LostOnce, Err(SystemError::OutcomeUnknown)),
+        (Others::LostThenRefused, Err(SystemError::OutcomeUnknown)),
+        (Others::Refused, Ok(refused())),
     ] {
         let mut executor = Executor::new(7, 0);
         let disk = SimDisk::new(7);
@@ -191,6 +207,6 @@ fn a_proposal_that_may_have_been_recorded_is_not_told_as_undone() {
             let _ = answer.send(node.propose_system(command, false).await);
         });
         executor.run_for(Duration::from_secs(10)).unwrap();
-        assert_eq!(answered.try_recv().unwrap(), Err(told), "{others:?}");
+        assert_eq!(answered.try_recv().unwrap(), told, "{others:?}");
     }
 }

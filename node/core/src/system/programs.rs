@@ -25,6 +25,12 @@ pub(super) fn put(mut view: ClusterView, put: &PutProgramDefinition) -> Result<C
     newer.version = version + 1;
     let program = codec::program_from_proto(newer).map_err(|why| Refused(why.to_string()))?;
     let mut newer = codec::program_to_proto(&program);
+    newer.version = version;
+    // Looked at before anything that a first attempt may have changed.
+    if known.is_some_and(|at| newer == view.programs[at]) {
+        return Ok(Change::Nothing);
+    }
+    newer.version = version + 1;
     if put.expected_version != 0 && put.expected_version != version {
         return Err(Refused(format!(
             "the program has version {version} by now, not {}: look at it again and apply again",
@@ -34,11 +40,6 @@ pub(super) fn put(mut view: ClusterView, put: &PutProgramDefinition) -> Result<C
 
     match known {
         Some(at) => {
-            newer.version = version;
-            if newer == view.programs[at] {
-                return Ok(Change::Nothing);
-            }
-            newer.version = version + 1;
             let current = codec::program_from_proto(view.programs[at].clone())
                 .map_err(|why| Refused(format!("the stored program is not valid: {why}")))?;
             current

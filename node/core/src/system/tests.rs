@@ -420,6 +420,10 @@ fn a_change_must_leave_time_to_reach_every_shard() {
     cluster
         .apply(propose(with_rule(earliest_ms, 2), false, 1))
         .unwrap();
+    // Sent again because its answer was lost: it was done, and must not be told as refused.
+    cluster
+        .apply(propose(with_rule(earliest_ms, 2), false, 1))
+        .unwrap();
     // What lies ahead may still change; what is in force may not, but at once.
     cluster
         .apply(propose(with_rule(earliest_ms, 3), false, 2))

@@ -108,7 +108,7 @@ pub async fn strike(
         Kind::FailingSync => disk::fail_sync(stage, wound_mut),
         Kind::DiskFull => disk::fill(stage, wound_mut),
         Kind::PowerCut => disk::cut_power(stage, wound_mut, struck, &led, dice).await,
-        Kind::PowerCutAll => disk::cut_all_power(stage, wound_mut),
+        Kind::PowerCutAll => disk::cut_all_power(stage, wound_mut).await,
         Kind::BitFlip | Kind::Truncation => damage::change_files(stage, wound_mut, dice).await,
         Kind::StaleCopy => damage::put_old_copy_back(stage, wound_mut).await,
         Kind::LostDatabase => damage::lose_database(stage, wound_mut).await,

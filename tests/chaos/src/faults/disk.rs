@@ -23,6 +23,8 @@ const CUTS: usize = 3;
 /// A node that lost its power is back within this, unless something else is struck as well.
 const BACK_AGAIN_MAX: Duration = Duration::from_secs(10);
 const CUT_EARLY: f64 = 0.25;
+/// Slow syncs are waited for.
+const FROZEN_MAX: Duration = Duration::from_secs(10);
 
 pub(super) fn change_clock(
     stage: &mut Stage,
@@ -133,7 +135,7 @@ pub(super) async fn cut_power(
     let (mut node, mut led) = (wound.first()?, led.to_vec());
     for left in (0..CUTS).rev() {
         wound.nodes = vec![node];
-        cut(stage, &[node])?;
+        cut(stage, &[node]).await?;
         stage.probes.leader_lost(&led)?;
         stage.volume(node)?.restore_power()?;
         if left > 0 {
@@ -150,9 +152,9 @@ pub(super) async fn cut_power(
     Ok(())
 }
 
-pub(super) fn cut_all_power(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+pub(super) async fn cut_all_power(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
     wound.nodes = Stage::nodes();
-    cut(stage, &Stage::nodes())?;
+    cut(stage, &Stage::nodes()).await?;
     for node in Stage::nodes() {
         stage.volume(node)?.restore_power()?;
     }
@@ -160,10 +162,16 @@ pub(super) fn cut_all_power(stage: &mut Stage, wound: &mut Wound) -> anyhow::Res
     Ok(())
 }
 
-/// Stops them all first: the cut is one instant.
-fn cut(stage: &mut Stage, nodes: &[u16]) -> anyhow::Result<()> {
+/// Stops them all first: the cut is one instant, and nobody says anything after it. A sync that is under way when a
+/// file system is cut off may return as if it had been done.
+async fn cut(stage: &mut Stage, nodes: &[u16]) -> anyhow::Result<()> {
+    let env = stage.env();
     for &node in nodes {
         process(&mut stage.cluster, Party::Node(node))?.freeze()?;
+    }
+    for &node in nodes {
+        let process = process(&mut stage.cluster, Party::Node(node))?;
+        process.frozen(&env, FROZEN_MAX).await?;
     }
     for &node in nodes {
         stage.volume(node)?.cut_power()?;

@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How often an end is looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// How often threads are looked at.
+const FREEZE_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// One process, running or not. Everything it prints goes to its log, over all its lives.
 #[derive(Debug)]
@@ -87,12 +89,33 @@ impl Process {
         self.signal(Signal::TERM)
     }
 
-    /// Freezes it: SIGSTOP.
+    /// Freezes it: SIGSTOP. On a busy machine its threads go on for a moment, see [`Process::frozen`].
     ///
     /// # Errors
     /// It does not run.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::STOP)
+    }
+
+    /// Waits until no thread of a process that was frozen runs any more, or is about to: what the system does for
+    /// one of them is done by then.
+    ///
+    /// # Errors
+    /// It does not run, or one of them still does after `time_limit`.
+    pub async fn frozen(&self, env: &Env, time_limit: Duration) -> anyhow::Result<()> {
+        let deadline = env.monotonic() + time_limit;
+        loop {
+            let pid = self
+                .pid()
+                .with_context(|| format!("{} does not run", self.name))?;
+            if all_stopped(pid)? {
+                return Ok(());
+            }
+            if env.monotonic() > deadline {
+                bail!("a thread of {} still runs after {time_limit:?}", self.name);
+            }
+            env.sleep(FREEZE_POLL_INTERVAL).await;
+        }
     }
 
     /// Lets it go on: SIGCONT.
@@ -172,4 +195,22 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether every thread of a process is stopped.
+fn all_stopped(pid: u32) -> anyhow::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else {
+            // It has ended meanwhile.
+            continue;
+        };
+        // The state follows the name, which is in parentheses and may hold anything.
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        if !matches!(state, Some('T' | 't' | 'Z' | 'X')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -80,7 +80,9 @@ pub async fn run(
         options.seed,
     );
     let mut stage = stage.await?;
+    let begun = stage.env().monotonic();
     let done = rounds(&mut stage, options, schedule, report, tell).await;
+    report.seconds = (stage.env().monotonic() - begun).as_secs();
     report.power_cuts = stage.power_cuts;
     done.map_err(|error| {
         let kept = stage.cluster.keep();
@@ -126,7 +128,6 @@ async fn rounds(
             break;
         }
     }
-    report.seconds = (env.monotonic() - begun).as_secs();
     Ok(())
 }
 

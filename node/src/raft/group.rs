@@ -42,6 +42,7 @@ pub(crate) struct GroupParts {
     pub(crate) digests: Arc<Semaphore>,
     /// Entries kept behind the durable point.
     pub(crate) log_keep_entries: u64,
+    /// About so much of a snapshot goes into one frame.
     pub(crate) snapshot_frame_bytes: usize,
     pub(crate) env: Env,
 }

@@ -22,6 +22,7 @@ const DRIFT_PPM: i64 = 100_000;
 const CUTS: usize = 3;
 /// A node that lost its power is back within this, unless something else is struck as well.
 const BACK_AGAIN_MAX: Duration = Duration::from_secs(10);
+/// Of the cuts that follow another, how many come while shards may still be without a leader.
 const CUT_EARLY: f64 = 0.25;
 /// Slow syncs are waited for.
 const FROZEN_MAX: Duration = Duration::from_secs(10);

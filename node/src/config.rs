@@ -1,6 +1,7 @@
 //! What a node is told: about the cluster, identical everywhere, and about itself.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -190,6 +191,8 @@ pub struct NodeConfig {
     pub tls: TlsMaterial,
     /// Buffer sizes.
     pub storage: StorageTuning,
+    /// At this pace it fills the disks of others, all together; `None`: 32 MiB a second.
+    pub snapshot_bytes_per_second: Option<NonZeroU64>,
 }
 
 #[cfg(test)]

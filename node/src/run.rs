@@ -1,6 +1,7 @@
 //! A node's life, from its disk to its end.
 
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ pub async fn run(
         engine: Arc::new(engine),
         calls: Arc::new(calls),
         addresses,
-        upkeep: Upkeep::default(),
+        upkeep: upkeep(&config),
         env: env.clone(),
     })
     .await
@@ -139,6 +140,15 @@ pub async fn run(
         return Err(NodeError::Failed(cause));
     }
     served.map_err(|e| NodeError::Serve(e.to_string()))
+}
+
+fn upkeep(config: &NodeConfig) -> Upkeep {
+    let usual = Upkeep::default();
+    let pace = config.snapshot_bytes_per_second.map(NonZeroU64::get);
+    Upkeep {
+        snapshot_bytes_per_second: pace.unwrap_or(usual.snapshot_bytes_per_second),
+        ..usual
+    }
 }
 
 /// Reads the disk's identity, or writes it on a disk that was never used before.

@@ -32,6 +32,7 @@ fn bring(kinds: &[Kind], seed: u64) {
         steps_per_round: kinds.len(),
         clients: 16,
         pause: Duration::from_millis(10),
+        fill: 0,
     };
     for kind in kinds {
         assert_eq!(options.means.missing(*kind), None, "{kind}");

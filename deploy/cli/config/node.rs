@@ -1,12 +1,18 @@
 //! `node.toml`: one node process.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU16, NonZeroU64},
+    path::PathBuf,
+};
 
 use quorate_node::{ClusterConfig, InitialNode, NodeConfig, StorageTuning};
 use quorate_proto::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Loaded, cluster::ClusterFile, keys::TlsFiles};
+
+const MIB: NonZeroU64 = NonZeroU64::new(1 << 20).expect("not zero");
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +32,9 @@ pub(crate) struct NodeFile {
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Holds everything durable. One process at a time.
     pub(crate) data_dir: PathBuf,
+    /// At this pace the node fills disks of others that were lost, beside its sales; 32 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot_mib_per_second: Option<NonZeroU16>,
     pub(crate) tls: TlsFiles,
 }
 
@@ -56,6 +65,9 @@ impl Loaded<NodeFile> {
             bootstrap,
             tls: file.tls.read(self)?,
             storage: StorageTuning::default(),
+            snapshot_bytes_per_second: file
+                .snapshot_mib_per_second
+                .map(|mib| MIB.saturating_mul(mib.into())),
         })
     }
 }

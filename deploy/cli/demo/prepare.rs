@@ -1,7 +1,7 @@
 //! The files of a new demo: configuration, certificates, secrets, keys. Each is written once; the context
 //! file, which makes the directory usable, last.
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZeroU16, path::Path};
 
 use quorate_client::DeviceKey;
 use quorate_link::{
@@ -104,6 +104,9 @@ fn random_key(env: &Env) -> [u8; 32] {
     key
 }
 
+/// All nodes and whoever uses them share one machine, perhaps a small one.
+const SNAPSHOT_MIB_PER_SECOND: NonZeroU16 = NonZeroU16::new(12).expect("not zero");
+
 fn cluster(layout: &Layout) -> ClusterFile {
     let node = |id: u16| NodeEntry {
         node_id: id.into(),
@@ -135,6 +138,7 @@ fn node(layout: &Layout, id: u16, authority: &CertificateAuthority) -> Result<()
         advertise: layout.node_address(id),
         zone: zone(id),
         data_dir: "data".into(),
+        snapshot_mib_per_second: Some(SNAPSHOT_MIB_PER_SECOND),
         tls,
     };
     write_toml(&directory.join("node.toml"), "One node.", &file)

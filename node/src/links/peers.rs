@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use quorate_link::env::Env;
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::{Envelope, SessionEnd, SnapshotFrame, SnapshotReply, envelope};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::Calls;
 use super::frames::peer_frames;
@@ -123,9 +123,8 @@ impl PeerNetwork for PeerLinks {
     fn send_snapshot(
         &self,
         node: NodeId,
-        frames: mpsc::Receiver<SnapshotFrame>,
+        frames: BoxStream<'static, SnapshotFrame>,
     ) -> BoxFuture<'static, Result<SnapshotReply, PeerUnreachable>> {
-        let frames = ReceiverStream::new(frames).boxed();
         self.parts.calls.install_snapshot(node, frames)
     }
 }

@@ -24,7 +24,7 @@ use super::network::GroupNetwork;
 use super::options;
 use super::peer::SharedNetwork;
 use super::snapshot::{SnapshotData, SpooledSnapshot, finish_interrupted_install, meta_of};
-use super::snapshot_sender::SnapshotSender;
+use super::snapshot_sender::{SnapshotLane, SnapshotSender};
 use super::state_machine::{ReplicaState, StateMachine};
 use super::types::{Applied, Entry, Host, LogId, Proposal, Snapshot, TypeConfig, Vote};
 use crate::limits;
@@ -42,8 +42,8 @@ pub(crate) struct GroupParts {
     pub(crate) digests: Arc<Semaphore>,
     /// Entries kept behind the durable point.
     pub(crate) log_keep_entries: u64,
-    /// About so much of a snapshot goes into one frame.
-    pub(crate) snapshot_frame_bytes: usize,
+    /// Of the whole node: where snapshots are sent.
+    pub(crate) snapshots: Arc<SnapshotLane>,
     pub(crate) env: Env,
 }
 
@@ -132,7 +132,7 @@ impl Group {
             peers,
             digests,
             log_keep_entries,
-            snapshot_frame_bytes,
+            snapshots,
             env,
         } = parts;
         finish_interrupted_install(&*engine, shard).await?;
@@ -153,7 +153,7 @@ impl Group {
                 state: Arc::clone(&state),
                 peers: Arc::clone(&peers),
                 under_way: Arc::clone(&snapshots_under_way),
-                frame_bytes: snapshot_frame_bytes,
+                lane: snapshots,
                 env: env.clone(),
             }),
             peers,

@@ -150,7 +150,7 @@ impl RaftStateMachine<TypeConfig> for FlushingMachine {
         snapshot: Source,
     ) -> Result<(), io::Error> {
         let engine = Arc::clone(&self.source.engine);
-        let mut spool = SnapshotSpool::new(engine, SHARD, "suite".to_owned());
+        let mut spool = SnapshotSpool::new(engine, SHARD, "suite".to_owned(), Env::system());
         for (key, value) in rows_of(&*snapshot.engine).map_err(io::Error::other)? {
             spool.push(key, value).await?;
         }

@@ -36,5 +36,6 @@ pub use peer::PeerUnreachable;
 pub(crate) use peer::{PeerNetwork, PeerSession, Route, SessionSender, SharedNetwork};
 pub use snapshot_receiver::SnapshotRefused;
 pub(crate) use snapshot_receiver::receive_snapshot;
+pub(crate) use snapshot_sender::SnapshotLane;
 pub(crate) use state_machine::Digest;
 pub(crate) use types::{Applied, Host};

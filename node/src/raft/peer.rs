@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
 use quorate_proto::internal::{Envelope, SnapshotFrame, SnapshotReply, envelope};
 use tokio::sync::mpsc;
@@ -39,7 +40,7 @@ pub(crate) trait PeerNetwork: Send + Sync + 'static {
     fn send_snapshot(
         &self,
         node: NodeId,
-        frames: mpsc::Receiver<SnapshotFrame>,
+        frames: BoxStream<'static, SnapshotFrame>,
     ) -> BoxFuture<'static, Result<SnapshotReply, PeerUnreachable>>;
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use openraft::storage::RaftSnapshotBuilder;
 use quorate_core::planted::{self, Bug};
 use quorate_core::{codec, keys};
+use quorate_link::env::Env;
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
 
@@ -19,7 +20,9 @@ use super::snapshot_rows::owned_ranges;
 use super::state_machine::{ReplicaState, read_point};
 use super::types::{Snapshot, SnapshotMeta, TypeConfig};
 use crate::limits;
-use crate::storage::{Engine, Family, KeyRange, Row, RowOp, StateView, StorageError};
+use crate::storage::{
+    Engine, Family, KeyRange, Row, RowOp, StateView, StorageError, on_own_thread,
+};
 
 /// What a snapshot consists of.
 #[derive(Debug)]
@@ -80,6 +83,7 @@ pub(crate) struct SnapshotSpool {
     bytes: usize,
     rows_total: u64,
     tables: Vec<String>,
+    env: Env,
 }
 
 /// Complete tables of one snapshot; they are removed if it is never installed.
@@ -92,7 +96,7 @@ pub(crate) struct SpooledSnapshot {
 
 impl SnapshotSpool {
     /// Starts a spool; no other spool of the node may have this name.
-    pub(crate) fn new(engine: Arc<dyn Engine>, group: ShardId, name: String) -> Self {
+    pub(crate) fn new(engine: Arc<dyn Engine>, group: ShardId, name: String, env: Env) -> Self {
         Self {
             engine,
             group,
@@ -102,6 +106,7 @@ impl SnapshotSpool {
             bytes: 0,
             rows_total: 0,
             tables: Vec::new(),
+            env,
         }
     }
 
@@ -151,10 +156,10 @@ impl SnapshotSpool {
         }
         let name = format!("{}-{:04}.sst", self.name, self.tables.len());
         self.tables.push(name.clone());
-        self.engine.write_table(&name, &self.rows).await?;
-        self.rows.clear();
+        let (engine, rows) = (Arc::clone(&self.engine), std::mem::take(&mut self.rows));
         self.bytes = 0;
-        Ok(())
+        let write = async move { engine.write_table(&name, &rows).await };
+        on_own_thread(&self.env, "snapshot table", write).await?
     }
 }
 
@@ -216,8 +221,12 @@ pub(super) async fn install(
     if !planted::is(Bug::TornSnapshot) {
         state.queue.write_synced(ACTION, row).await?;
     }
-    let clears = clears_of(&pending);
-    state.engine.replace_state(&clears, &spooled.tables).await?;
+    let engine = Arc::clone(&state.engine);
+    let replace = async move {
+        let clears = clears_of(&pending);
+        engine.replace_state(&clears, &pending.tables).await
+    };
+    on_own_thread(&state.env, "snapshot install", replace).await??;
     let row = RowOp::Delete(marker);
     state.queue.write_synced(ACTION, row).await?;
     Ok(state.replace_point(point)?)

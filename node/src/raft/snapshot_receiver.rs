@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
 use quorate_core::codec::DecodeError;
+use quorate_link::env::Env;
 use quorate_proto::ids::{ReplicaId, ShardId};
 use quorate_proto::internal::{SnapshotFrame, SnapshotHeader, SnapshotReply};
 
@@ -13,6 +14,7 @@ use super::codec::{
 use super::inbound::FindGroup;
 use super::snapshot::SnapshotSpool;
 use super::snapshot_sender::checksum;
+use crate::limits;
 use crate::storage::{Engine, StorageError};
 
 /// Why a snapshot was not installed. Nothing of the replica's state was changed, unless storage failed.
@@ -53,8 +55,9 @@ pub(crate) async fn receive_snapshot(
     groups: &dyn FindGroup,
     engine: Arc<dyn Engine>,
     name: String,
+    env: &Env,
 ) -> Result<SnapshotReply, SnapshotRefused> {
-    let first = frames.next().await.ok_or(SnapshotRefused::Incomplete)?;
+    let first = next_frame(&mut frames, env).await?;
     let header = first
         .header
         .clone()
@@ -69,7 +72,7 @@ pub(crate) async fn receive_snapshot(
         .ok_or(SnapshotRefused::NotHere { shard, replica })?;
     let (vote, point) = parse_header(&header)?;
 
-    let mut spool = SnapshotSpool::new(engine, shard, name);
+    let mut spool = SnapshotSpool::new(engine, shard, name, env.clone());
     let mut frame = first;
     let mut number = 0;
     loop {
@@ -85,7 +88,7 @@ pub(crate) async fn receive_snapshot(
             }
             break;
         }
-        frame = frames.next().await.ok_or(SnapshotRefused::Incomplete)?;
+        frame = next_frame(&mut frames, env).await?;
         number += 1;
     }
     tracing::info!(%shard, %replica, rows = spool.rows_total(), "installing a snapshot");
@@ -96,6 +99,16 @@ pub(crate) async fn receive_snapshot(
     Ok(SnapshotReply {
         vote: Some(vote_to_proto(&vote)),
     })
+}
+
+/// A sender that is gone without a word must not be waited for.
+async fn next_frame(
+    frames: &mut (impl Stream<Item = SnapshotFrame> + Unpin),
+    env: &Env,
+) -> Result<SnapshotFrame, SnapshotRefused> {
+    let frame = env.timeout(limits::SNAPSHOT_SILENCE_MAX, frames.next());
+    let frame = frame.await.ok().flatten();
+    frame.ok_or(SnapshotRefused::Incomplete)
 }
 
 fn parse_header(

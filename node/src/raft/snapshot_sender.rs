@@ -3,15 +3,21 @@
 //! The view is fixed when the first row is read, so the point that is sent is the point the rows stand
 //! at, never an older one. While a snapshot is under way the group's log is not purged, or a slow
 //! receiver would need another one for ever.
+//!
+//! Snapshots of one node take turns, at a bounded pace. A receiver that takes nothing in loses its turn.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use prost::Message as _;
 use quorate_core::{View, ViewError};
 use quorate_link::env::Env;
 use quorate_proto::internal::{SnapshotFrame, SnapshotHeader, SnapshotReply, SnapshotRow};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::codec::{log_id_to_proto, membership_to_proto, vote_to_proto};
 use super::peer::{PeerUnreachable, Route, SharedNetwork};
@@ -27,9 +33,51 @@ pub(crate) struct SnapshotSender {
     pub(crate) state: Arc<ReplicaState>,
     pub(crate) peers: SharedNetwork,
     pub(crate) under_way: Arc<AtomicUsize>,
-    /// A frame closes once its rows reach this.
-    pub(crate) frame_bytes: usize,
+    pub(crate) lane: Arc<SnapshotLane>,
     pub(crate) env: Env,
+}
+
+/// Where all snapshots of a node are sent, one after the other.
+pub(crate) struct SnapshotLane {
+    /// A frame closes once its rows reach this.
+    frame_bytes: usize,
+    bytes_per_second: u64,
+    turn: Semaphore,
+}
+
+impl SnapshotLane {
+    pub(crate) fn new(frame_bytes: usize, bytes_per_second: u64) -> Arc<Self> {
+        Arc::new(Self {
+            frame_bytes,
+            bytes_per_second,
+            turn: Semaphore::new(1),
+        })
+    }
+
+    /// For how long whoever has sent so much must rest.
+    fn rest_after(&self, bytes: usize) -> Duration {
+        Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64)
+    }
+
+    /// The frames as they may be sent; each that is taken is counted.
+    fn paced(
+        self: Arc<Self>,
+        queue: mpsc::Receiver<SnapshotFrame>,
+        taken: Arc<AtomicU64>,
+        env: Env,
+    ) -> BoxStream<'static, SnapshotFrame> {
+        stream::unfold((queue, Duration::ZERO), move |(mut queue, rest)| {
+            let (lane, taken, env) = (Arc::clone(&self), Arc::clone(&taken), env.clone());
+            async move {
+                env.sleep(rest).await;
+                let frame = queue.recv().await?;
+                taken.fetch_add(1, Ordering::Relaxed);
+                let rest = lane.rest_after(frame.encoded_len());
+                Some((frame, (queue, rest)))
+            }
+        })
+        .boxed()
+    }
 }
 
 /// Counts a snapshot as under way until dropped.
@@ -55,6 +103,8 @@ impl SnapshotSender {
         route: Route,
         vote: Vote,
     ) -> Result<SnapshotReply, PeerUnreachable> {
+        // Nobody closes the semaphore.
+        let _turn = self.lane.turn.acquire().await;
         let _under_way = UnderWay::start(&self.under_way);
         let (frames, queue) = mpsc::channel(limits::SNAPSHOT_FRAMES_QUEUED);
         let sender = Arc::clone(self);
@@ -71,7 +121,16 @@ impl SnapshotSender {
                 node: route.node,
                 detail: e.to_string(),
             })?;
-        self.peers.send_snapshot(route.node, queue).await
+        let taken = Arc::new(AtomicU64::new(0));
+        let frames = Arc::clone(&self.lane).paced(queue, Arc::clone(&taken), self.env.clone());
+        let reply = self.peers.send_snapshot(route.node, frames);
+        match select(reply, Box::pin(stalled(&taken, &self.env))).await {
+            Either::Left((reply, _)) => reply,
+            Either::Right(((), _)) => Err(PeerUnreachable {
+                node: route.node,
+                detail: "it takes nothing of the snapshot in".to_owned(),
+            }),
+        }
     }
 
     async fn stream_rows(
@@ -94,7 +153,7 @@ impl SnapshotSender {
         let mut reader = RowReader::new(view, route.group)?;
         let mut rows_total = 0;
         loop {
-            let rows = reader.portion(self.frame_bytes)?;
+            let rows = reader.portion(self.lane.frame_bytes)?;
             #[cfg(feature = "planted-bugs")]
             let rows = super::planted::without_requests(rows);
             let rows: Vec<SnapshotRow> = rows
@@ -121,6 +180,15 @@ impl SnapshotSender {
     }
 }
 
+/// Done when no frame has been taken for too long.
+async fn stalled(taken: &AtomicU64, env: &Env) {
+    let mut seen = None;
+    while seen != Some(taken.load(Ordering::Relaxed)) {
+        seen = Some(taken.load(Ordering::Relaxed));
+        env.sleep(limits::SNAPSHOT_SILENCE_MAX).await;
+    }
+}
+
 /// CRC-32C over the rows of a frame, each key and value preceded by its length.
 pub(crate) fn checksum(rows: &[SnapshotRow]) -> u32 {
     let mut sum = 0;
@@ -129,4 +197,90 @@ pub(crate) fn checksum(rows: &[SnapshotRow]) -> u32 {
         sum = crc32c::crc32c_append(sum, field);
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Mutex;
+
+    use futures_util::future::BoxFuture;
+    use quorate_link::env::Clock;
+
+    use super::*;
+
+    /// Time passes only where it is waited for, and is added up.
+    #[derive(Default)]
+    struct Waited {
+        total: Mutex<Duration>,
+        /// Frames that are still to be taken, one at each wait.
+        to_take: AtomicU64,
+        taken: AtomicU64,
+    }
+
+    impl Clock for Waited {
+        fn unix_ms(&self) -> i64 {
+            0
+        }
+
+        fn monotonic(&self) -> Duration {
+            *self.total.lock().unwrap()
+        }
+
+        fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+            *self.total.lock().unwrap() += duration;
+            if self.to_take.load(Ordering::Relaxed) > 0 {
+                self.to_take.fetch_sub(1, Ordering::Relaxed);
+                self.taken.fetch_add(1, Ordering::Relaxed);
+            }
+            std::future::ready(()).boxed()
+        }
+    }
+
+    fn env(clock: &Arc<Waited>) -> Env {
+        Env {
+            clock: Arc::clone(clock) as _,
+            ..Env::system()
+        }
+    }
+
+    /// A frame of 1,000 bytes of rows and a little more.
+    fn frame() -> SnapshotFrame {
+        SnapshotFrame {
+            rows: vec![SnapshotRow {
+                key: vec![1; 500].into(),
+                value: vec![2; 500].into(),
+            }],
+            ..SnapshotFrame::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_leave_at_the_pace_of_the_lane() {
+        let clock = Arc::new(Waited::default());
+        let (frames, queue) = mpsc::channel(101);
+        for _ in 0..=100 {
+            frames.send(frame()).await.unwrap();
+        }
+        drop(frames);
+        let taken = Arc::new(AtomicU64::new(0));
+        let paced = SnapshotLane::new(1_000, 10_000).paced(queue, Arc::clone(&taken), env(&clock));
+        assert_eq!(paced.count().await, 101);
+        assert_eq!(taken.load(Ordering::Relaxed), 101);
+        let seconds = clock.monotonic().as_secs_f64();
+        assert!(
+            (10.0..10.5).contains(&seconds),
+            "101 kB at 10 kB a second: {seconds} s"
+        );
+    }
+
+    #[tokio::test]
+    async fn only_a_receiver_that_takes_nothing_is_given_up() {
+        let clock = Arc::new(Waited::default());
+        clock.to_take.store(20, Ordering::Relaxed);
+        stalled(&clock.taken, &env(&clock)).await;
+        assert_eq!(clock.taken.load(Ordering::Relaxed), 20);
+        assert_eq!(clock.monotonic(), 21 * limits::SNAPSHOT_SILENCE_MAX);
+    }
 }

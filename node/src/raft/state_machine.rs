@@ -48,7 +48,7 @@ pub(crate) struct ReplicaState {
     /// digest was made at them.
     not_applied_here: AtomicU64,
     books: Books,
-    env: Env,
+    pub(super) env: Env,
 }
 
 impl ReplicaState {

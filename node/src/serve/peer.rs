@@ -60,6 +60,7 @@ pub(super) async fn install_snapshot(
         &*node.host,
         Arc::clone(&node.engine),
         format!("incoming-{number}"),
+        &node.env,
     )
     .await;
     received.inspect_err(|refused| tracing::warn!(%refused, "a snapshot was not installed"))

@@ -34,6 +34,8 @@ pub struct Upkeep {
     pub log_keep_entries: u64,
     /// A snapshot is sent in frames of about this size.
     pub snapshot_frame_bytes: usize,
+    /// And no faster than this.
+    pub snapshot_bytes_per_second: u64,
 }
 
 impl Default for Upkeep {
@@ -43,6 +45,7 @@ impl Default for Upkeep {
             flush_entries: limits::FLUSH_ENTRIES,
             log_keep_entries: limits::LOG_KEEP_ENTRIES,
             snapshot_frame_bytes: limits::SNAPSHOT_FRAME_BYTES,
+            snapshot_bytes_per_second: limits::SNAPSHOT_BYTES_PER_SECOND,
         }
     }
 }

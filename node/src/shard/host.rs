@@ -11,7 +11,7 @@ use quorate_core::{codec, keys};
 use quorate_link::env::Env;
 use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
 use quorate_proto::storage as pb;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 
 use super::desk::Desk;
 use super::flusher::Upkeep;
@@ -20,8 +20,8 @@ use super::reader::run_reader;
 use super::tender::run_tender;
 use crate::failure::{Cause, Failure};
 use crate::limits;
-use crate::raft::{self, FindGroup, Group, GroupParts, SharedNetwork};
-use crate::storage::{Engine, Family, LogQueue, RowOp, StorageError};
+use crate::raft::{self, FindGroup, Group, GroupParts, SharedNetwork, SnapshotLane};
+use crate::storage::{Engine, Family, LogQueue, RowOp, StorageError, on_own_thread};
 use crate::system::{ProposeSystem, SystemSlot, View};
 
 /// What a host works with.
@@ -47,6 +47,7 @@ pub(crate) struct Host {
     hosted: RwLock<BTreeMap<ShardId, Hosted>>,
     leaders: watch::Sender<LeaderBoard>,
     digests: Arc<Semaphore>,
+    snapshots: Arc<SnapshotLane>,
 }
 
 /// Past every key of the log family: group ids do not reach it.
@@ -62,11 +63,16 @@ struct Hosted {
 
 impl Host {
     pub(crate) fn new(parts: HostParts) -> Arc<Self> {
+        let snapshots = SnapshotLane::new(
+            parts.upkeep.snapshot_frame_bytes,
+            parts.upkeep.snapshot_bytes_per_second,
+        );
         Arc::new(Self {
             parts,
             hosted: RwLock::new(BTreeMap::new()),
             leaders: watch::Sender::new(BTreeMap::new()),
             digests: Arc::new(Semaphore::new(limits::DIGESTS_AT_ONCE)),
+            snapshots,
         })
     }
 
@@ -188,7 +194,7 @@ impl Host {
             peers: Arc::clone(&parts.peers),
             digests: Arc::clone(&self.digests),
             log_keep_entries: parts.upkeep.log_keep_entries,
-            snapshot_frame_bytes: parts.upkeep.snapshot_frame_bytes,
+            snapshots: Arc::clone(&self.snapshots),
             env: parts.env.clone(),
         })
         .await?;
@@ -287,16 +293,9 @@ impl Host {
 
     /// Flushes the state away from the caller's thread.
     pub(crate) async fn flush_state(&self) -> Result<(), StorageError> {
-        let (done, flushed) = oneshot::channel();
         let engine = Arc::clone(&self.parts.engine);
-        let env = &self.parts.env;
-        env.spawn_blocking("flush", async move {
-            let _ = done.send(engine.flush_state().await);
-        })
-        .map_err(|e| StorageError::new("starting a flush", e))?;
-        flushed
-            .await
-            .map_err(|_| StorageError::new("flushing the state", "the flush was interrupted"))?
+        let flush = async move { engine.flush_state().await };
+        on_own_thread(&self.parts.env, "flush", flush).await?
     }
 
     /// Stops every replica.

@@ -14,6 +14,7 @@ mod damage;
 mod engine;
 mod identity;
 mod rocks;
+mod thread;
 mod witness;
 
 pub(crate) use committer::{LogCommitter, LogOp, LogQueue};
@@ -21,4 +22,5 @@ pub(crate) use engine::StateView;
 pub use engine::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError, VisitRow};
 pub(crate) use identity::{DiskIdentity, IdentityError};
 pub use rocks::{RocksEngine, StorageTuning};
+pub(crate) use thread::on_own_thread;
 pub(crate) use witness::Witness;

@@ -77,6 +77,7 @@ impl Cluster {
                 bootstrap: true,
                 tls: material(&authority, &Role::Node(NodeId::new(id))),
                 storage: StorageTuning::default(),
+                snapshot_bytes_per_second: None,
             };
             let (ready, is_ready) = oneshot::channel();
             let (stop, stopped) = oneshot::channel();

@@ -23,6 +23,9 @@ use quorate_harness::cluster::ClusterOptions;
 use quorate_link::Env;
 use tokio::runtime::Builder;
 
+/// After an hour of sales a node that lost its disk gets gigabytes back, at a bounded pace.
+const SETTLES_IN: Duration = Duration::from_secs(300);
+
 /// Bring faults upon a cluster of real processes and judge everything its clients saw
 #[derive(Parser, Debug)]
 #[command(version)]
@@ -58,6 +61,10 @@ struct Options {
     /// Milliseconds between the calls of each
     #[arg(long, default_value_t = 10)]
     pause: u64,
+
+    /// Sales made at full speed before the first fault, so that nodes have much to lose, to replay and to send
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    fill: u64,
 
     /// Run even if the machine does not permit every kind that was asked for
     #[arg(long)]
@@ -194,7 +201,10 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         None => env::current_exe()?.with_file_name("quorate"),
     };
     let run_options = RunOptions {
-        cluster: ClusterOptions::new(&program.to_string_lossy()),
+        cluster: ClusterOptions {
+            settles_in: SETTLES_IN,
+            ..ClusterOptions::new(&program.to_string_lossy())
+        },
         directory: directory.0.clone(),
         means,
         seed,
@@ -203,6 +213,7 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         steps_per_round: options.round,
         clients: options.clients,
         pause: Duration::from_millis(options.pause),
+        fill: options.fill,
     };
     let runtime = Builder::new_multi_thread()
         .worker_threads(4)

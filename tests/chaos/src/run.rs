@@ -30,6 +30,8 @@ const CALM: Duration = Duration::from_secs(3);
 /// Grants that show that a workload is under way.
 const FIRST_GRANTS: u64 = 200;
 const FIRST_GRANTS_MAX: Duration = Duration::from_secs(60);
+/// So long a fill may take, by far.
+const FILL_TIME_MAX: Duration = Duration::from_secs(3600);
 /// For so long a process that was started amid wrong clocks, slow disks or cut links has them.
 const WRONG_FROM_THE_START: Duration = Duration::from_secs(2);
 /// Goodput that is not back after this long counts as back then, far beyond the bar.
@@ -38,6 +40,8 @@ const RECOVERY_MAX: Duration = Duration::from_secs(60);
 const CITIZENS_PER_ROUND: u64 = 100_000;
 const FIRST_PROBED: u64 = 150_000_000;
 const PROBED_PER_ROUND: u64 = 10_000;
+/// Where a fill finds its citizens.
+const FIRST_FILLED: u64 = 100_000_000;
 
 /// What a run shall be.
 #[derive(Clone, Debug)]
@@ -60,6 +64,9 @@ pub struct RunOptions {
     pub clients: u32,
     /// Between the calls of each.
     pub pause: Duration,
+    /// Sales that are made at full speed before the first fault: nodes then have something to lose, to replay
+    /// and to send.
+    pub fill: u64,
 }
 
 /// Runs the schedule; `tell` hears of each step and each round.
@@ -104,6 +111,12 @@ async fn rounds(
     let env = stage.env();
     let begun = env.monotonic();
     let mut counted = Totals::default();
+    if options.fill > 0 {
+        let judged = fill(stage, options, &mut counted).await;
+        let judged = judged.context("before the first fault")?;
+        tell(&format!("filled: {judged}"));
+        report.judged(&judged);
+    }
     let over =
         |steps: usize| steps >= options.steps_max || env.monotonic() > begun + options.duration;
     for round in 0.. {
@@ -120,7 +133,7 @@ async fn rounds(
             report.steps.push(done);
         }
         drop(goodput);
-        let judged = end_round(stage, workload, round, &mut counted).await;
+        let judged = end_round(stage, workload, &mut counted).await;
         let judged = judged.with_context(|| format!("round {}", round + 1))?;
         tell(&format!("round {}: {judged}", round + 1));
         report.judged(&judged);
@@ -155,6 +168,25 @@ async fn begin_round(
         .await_grants(FIRST_GRANTS, FIRST_GRANTS_MAX)
         .await?;
     Ok(workload)
+}
+
+/// A round without faults and without rests.
+async fn fill(
+    stage: &mut Stage,
+    options: &RunOptions,
+    counted: &mut Totals,
+) -> anyhow::Result<Judged> {
+    let workload = Workload::start(
+        &stage.cluster,
+        WorkloadOptions {
+            clients: options.clients,
+            pause: Duration::ZERO,
+            first_citizen: FIRST_FILLED,
+            ..WorkloadOptions::with_slips(options.seed)
+        },
+    )?;
+    workload.await_grants(options.fill, FILL_TIME_MAX).await?;
+    end_round(stage, workload, counted).await
 }
 
 async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Result<StepReport> {
@@ -208,7 +240,6 @@ fn millis(time: Duration) -> u64 {
 async fn end_round(
     stage: &mut Stage,
     workload: Workload,
-    round: u64,
     counted: &mut Totals,
 ) -> anyhow::Result<Judged> {
     let mut history = workload.finish().await?;
@@ -228,7 +259,7 @@ async fn end_round(
     if judged.is_lawful() {
         return Ok(judged);
     }
-    let path = stage.cluster.path(&format!("history-{}.jsonl", round + 1));
+    let path = stage.cluster.path("history.jsonl");
     history.save(&path).context("keep the history")?;
     bail!("{judged}\nhistory: {}", path.display())
 }

@@ -51,7 +51,7 @@ const DEVICE: &str = "till-1";
 /// For one call to the cluster.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
 /// A cluster on two busy cores is whole long before this.
-const WHOLE_TIME_MAX: Duration = Duration::from_secs(90);
+const SETTLES_IN: Duration = Duration::from_secs(90);
 /// How often a condition is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -75,6 +75,8 @@ pub struct ClusterOptions {
     /// Nodes are reached through links that the test lays: each listens at another address than the one
     /// that it tells the others.
     pub behind_links: bool,
+    /// What is not as it should be after this long never will be.
+    pub settles_in: Duration,
 }
 
 impl ClusterOptions {
@@ -90,6 +92,7 @@ impl ClusterOptions {
             limit: 100,
             clock: None,
             behind_links: false,
+            settles_in: SETTLES_IN,
         }
     }
 

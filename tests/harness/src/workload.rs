@@ -5,6 +5,7 @@
 //! each is hot for a while, so that clients meet on it, and no record grows without bound.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -35,6 +36,8 @@ const RESOLVE_TIME_MAX: Duration = Duration::from_secs(60);
 const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 /// How often progress is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Answered requests of a client that may be sent again.
+const ANSWERED_KEPT: usize = 20;
 
 /// What a workload does.
 #[derive(Clone, Copy, Debug)]
@@ -262,8 +265,8 @@ struct Client {
     random: StdRng,
     /// Told and granted, not yet undone by this client: only its own site may.
     sold: Vec<(u64, RequestId)>,
-    /// Answered requests, some of which are sent again.
-    answered: Vec<(u64, Call)>,
+    /// The last answered requests, some of which are sent again.
+    answered: VecDeque<(u64, Call)>,
     open: Vec<Open>,
 }
 
@@ -276,7 +279,7 @@ impl Client {
             shared,
             random: StdRng::seed_from_u64(seed),
             sold: Vec::new(),
-            answered: Vec::new(),
+            answered: VecDeque::with_capacity(ANSWERED_KEPT),
             open: Vec::new(),
         }
     }
@@ -316,8 +319,7 @@ impl Client {
                 }
             }
             22..27 if !self.answered.is_empty() => {
-                let last = self.answered.len();
-                self.answered[self.random.random_range(last.saturating_sub(20)..last)]
+                self.answered[self.random.random_range(0..self.answered.len())]
             }
             27..37 if !self.open.is_empty() => {
                 let open = self.open.swap_remove(0);
@@ -345,7 +347,10 @@ impl Client {
             (call, Some(granted)) => {
                 let again = self.answered.iter().any(|(_, answered)| *answered == call);
                 if !again {
-                    self.answered.push((open.citizen, call));
+                    if self.answered.len() == ANSWERED_KEPT {
+                        self.answered.pop_front();
+                    }
+                    self.answered.push_back((open.citizen, call));
                 }
                 if let Call::Sell { request, .. } = call
                     && granted

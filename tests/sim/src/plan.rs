@@ -116,6 +116,8 @@ impl Plan {
                 log_keep_entries: chance.between(0, 60),
                 // From a frame a row to everything in one.
                 snapshot_frame_bytes: 1 << Chance::new(seed).fork("frames").between(4, 18),
+                // From seconds to all at once.
+                snapshot_bytes_per_second: 1 << Chance::new(seed).fork("pace").between(15, 24),
             },
             load: Load {
                 clients: u32::try_from(chance.between(2, 6)).unwrap_or(2),

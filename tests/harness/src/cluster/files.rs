@@ -31,6 +31,9 @@ pub(super) const CLUSTER_ID: &str = "harness";
 /// Ports below those that the system hands out to connections.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
+/// All nodes and whoever uses them share one machine, perhaps a small one.
+const SNAPSHOT_MIB_PER_SECOND: u16 = 12;
+
 /// Where everything is.
 pub(super) struct Files {
     pub(super) root: PathBuf,
@@ -165,7 +168,8 @@ impl Files {
         let (listen, address) = (self.node_listens_at(id), self.node_address(id));
         let text = format!(
             "cluster = \"../cluster.toml\"\nnode_id = {id}\nlisten = \"{listen}\"\nadvertise = \"{address}\"\n\
-             zone = \"zone-{id}\"\ndata_dir = \"data\"\n{TLS}"
+             zone = \"zone-{id}\"\ndata_dir = \"data\"\n\
+             snapshot_mib_per_second = {SNAPSHOT_MIB_PER_SECOND}\n{TLS}"
         );
         Ok(fs::write(self.path(&directory).join("node.toml"), text)?)
     }

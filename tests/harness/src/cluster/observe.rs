@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context as _, bail};
 use quorate_client::model::{ClusterStatus, Health, Verification};
 
-use super::{CALL_TIME_MAX, Cluster, POLL_INTERVAL, WHOLE_TIME_MAX};
+use super::{CALL_TIME_MAX, Cluster, POLL_INTERVAL};
 
 /// Reads every record of the cluster.
 const VERIFY_TIME_MAX: Duration = Duration::from_secs(120);
@@ -52,7 +52,7 @@ impl Cluster {
     /// vote yet may still be waiting for its snapshot.
     ///
     /// # Errors
-    /// It is not so after a minute and a half; the message says what is wrong.
+    /// It is not so after [`ClusterOptions::settles_in`](super::ClusterOptions); the message says what is wrong.
     pub async fn await_whole(&self) -> anyhow::Result<ClusterStatus> {
         let is_whole = async |status: &ClusterStatus| {
             let led = status
@@ -69,14 +69,15 @@ impl Cluster {
     /// Waits until the status satisfies a condition.
     ///
     /// # Errors
-    /// It does not after a minute and a half; the message holds the last status.
+    /// It does not after [`ClusterOptions::settles_in`](super::ClusterOptions); the message holds the last status.
     pub async fn await_status(
         &self,
         what: &str,
         holds: impl AsyncFn(&ClusterStatus) -> bool,
     ) -> anyhow::Result<ClusterStatus> {
         let operator = self.operator()?;
-        let deadline = self.env.monotonic() + WHOLE_TIME_MAX;
+        let settles_in = self.options.settles_in;
+        let deadline = self.env.monotonic() + settles_in;
         loop {
             let answer = operator.status(CALL_TIME_MAX).await;
             if let Ok(status) = &answer
@@ -89,7 +90,7 @@ impl Cluster {
                     |error| error.to_string(),
                     |status| serde_json::to_string(&status).unwrap_or_default(),
                 );
-                bail!("not so after {WHOLE_TIME_MAX:?}: {what}; last status: {last}");
+                bail!("not so after {settles_in:?}: {what}; last status: {last}");
             }
             self.env.sleep(POLL_INTERVAL).await;
         }

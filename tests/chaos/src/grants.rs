@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,9 +17,14 @@ use quorate_harness::{
 };
 use quorate_link::{Env, TaskHandle};
 
+use crate::report::SILENCE_MS_P99_MAX;
+
 /// A shard that grants nothing for so long is lost, not slow.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 const PROBE_PAUSE: Duration = Duration::from_millis(5);
+/// A shard that was silent for so long before it lost a leader once more counts as silent until it grants: the
+/// next loss must not hide it.
+const SILENCE_SEEN: Duration = Duration::from_millis(SILENCE_MS_P99_MAX);
 
 /// Probers of one cluster.
 pub(crate) struct Probes {
@@ -28,8 +33,8 @@ pub(crate) struct Probes {
     running: Vec<TaskHandle>,
     /// Probers that were not answered yet.
     silent: Arc<AtomicUsize>,
-    /// Losses so far: a prober whose shard lost a leader once more in the meantime measures nothing.
-    losses: Arc<AtomicUsize>,
+    /// When each loss was: a prober whose shard soon lost a leader once more measures nothing.
+    losses: Arc<Mutex<Vec<Duration>>>,
     times: Arc<Mutex<Vec<Duration>>>,
 }
 
@@ -87,7 +92,11 @@ impl Probes {
     /// The probers have no numbers.
     pub(crate) fn leader_lost(&mut self, shards: &[u32]) -> anyhow::Result<()> {
         let lost = self.env.monotonic();
-        let loss = self.losses.fetch_add(1, Ordering::Relaxed) + 1;
+        let following = {
+            let mut losses = lock(&self.losses);
+            losses.push(lost);
+            losses.len()
+        };
         let Some(round) = &self.round else {
             return Ok(());
         };
@@ -117,11 +126,11 @@ impl Probes {
                     env.sleep(PROBE_PAUSE).await;
                 }
                 silent.fetch_sub(1, Ordering::Relaxed);
-                if losses.load(Ordering::Relaxed) != loss {
+                let lost_again = lock(&losses).get(following).copied();
+                if lost_again.is_some_and(|again| again - lost < SILENCE_SEEN) {
                     return;
                 }
-                let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
-                times.push(env.monotonic() - lost);
+                lock(&times).push(env.monotonic() - lost);
             };
             self.running.push(self.env.spawn("probe", Box::pin(probe)));
         }
@@ -154,7 +163,10 @@ impl Probes {
         self.all_answered()
             .await
             .context("after a leader was lost")?;
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(std::mem::take(&mut times))
+        Ok(std::mem::take(&mut lock(&self.times)))
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -29,6 +29,9 @@ use crate::{
     exit::Failure,
 };
 
+/// All nodes and whoever uses them share one machine, perhaps a small one.
+const SNAPSHOT_MIB_PER_SECOND: NonZeroU16 = NonZeroU16::new(12).expect("not zero");
+
 pub(super) fn prepare(
     layout: &Layout,
     is_new: bool,
@@ -103,9 +106,6 @@ fn random_key(env: &Env) -> [u8; 32] {
     env.random.fill(&mut key);
     key
 }
-
-/// All nodes and whoever uses them share one machine, perhaps a small one.
-const SNAPSHOT_MIB_PER_SECOND: NonZeroU16 = NonZeroU16::new(12).expect("not zero");
 
 fn cluster(layout: &Layout) -> ClusterFile {
     let node = |id: u16| NodeEntry {

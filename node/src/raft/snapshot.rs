@@ -158,6 +158,7 @@ impl SnapshotSpool {
         self.tables.push(name.clone());
         let (engine, rows) = (Arc::clone(&self.engine), std::mem::take(&mut self.rows));
         self.bytes = 0;
+        // If nobody waits for it any more, the table is there until the next start.
         let write = async move { engine.write_table(&name, &rows).await };
         on_own_thread(&self.env, "snapshot table", write).await?
     }

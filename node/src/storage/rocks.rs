@@ -22,6 +22,9 @@ use super::engine::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError
 const LOG_FAMILY: &str = "raft";
 const STATE_FAMILY: &str = "state";
 
+/// A shard of some gigabytes in tables of a snapshot.
+const LEVEL_0_TABLES_MANY: i32 = 256;
+
 /// Sizes of the engine's buffers. All in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageTuning {
@@ -147,14 +150,23 @@ impl RocksEngine {
         let family = self.family(Family::State);
         let mut batch = WriteBatch::default();
         for (first, end) in ranges {
-            batch.delete_range_cf(family, first, end);
+            // Where there is nothing, tables go straight to the last level. Above a mark of deletion they would
+            // pile up on the first one, and be rewritten beside the sales.
+            if self.first_key(Family::State, first, end)?.is_some() {
+                batch.delete_range_cf(family, first, end);
+            }
         }
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        self.db
-            .write_opt(batch, &options)
-            .map_err(|e| StorageError::new("clearing a range", e))?;
-        self.flush()?;
+        let clears = !batch.is_empty();
+        if clears {
+            let mut options = WriteOptions::default();
+            options.disable_wal(true);
+            self.db
+                .write_opt(batch, &options)
+                .map_err(|e| StorageError::new("clearing a range", e))?;
+        }
+        if clears || tables.is_empty() {
+            self.flush()?;
+        }
         if tables.is_empty() {
             return Ok(());
         }
@@ -212,6 +224,10 @@ fn state_options(tuning: &StorageTuning, cache: &Cache) -> Options {
     options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
+    // Tables of snapshots that replace older rows lie on the first level, many and disjoint. That many must not
+    // stop writes, which every group of the node waits for.
+    options.set_level_zero_slowdown_writes_trigger(LEVEL_0_TABLES_MANY);
+    options.set_level_zero_stop_writes_trigger(2 * LEVEL_0_TABLES_MANY);
     options
 }
 
@@ -370,5 +386,59 @@ impl View for FixedView<'_> {
             visit(&key, &value)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use rocksdb::properties;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LAST_LEVEL: usize = 6;
+
+    fn tables_on(engine: &RocksEngine, level: usize) -> u64 {
+        let property = properties::num_files_at_level(level);
+        let family = engine.family(Family::State);
+        let tables = engine.db.property_int_value_cf(family, &property);
+        tables.unwrap().unwrap()
+    }
+
+    /// Rows whose keys begin with `group`, as a snapshot brings them.
+    fn take_in(engine: &RocksEngine, group: u8, value: &[u8]) {
+        let rows: Vec<Row> = (0..100).map(|i| (vec![group, i], value.to_vec())).collect();
+        let name = format!("{group}-{}.sst", value.len());
+        engine.write_rows(&name, &rows).unwrap();
+        let range = (vec![group], vec![group + 1]);
+        engine.replace_ranges(&[range], &[name]).unwrap();
+    }
+
+    #[test]
+    fn snapshots_of_new_replicas_leave_nothing_to_rewrite() {
+        let dir = TempDir::new().unwrap();
+        let engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
+        for group in 0..30 {
+            take_in(&engine, group, b"first");
+        }
+        assert_eq!(
+            (tables_on(&engine, 0), tables_on(&engine, LAST_LEVEL)),
+            (0, 30)
+        );
+    }
+
+    #[test]
+    fn a_snapshot_replaces_what_was_there() {
+        let dir = TempDir::new().unwrap();
+        let engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
+        take_in(&engine, 7, b"first");
+        let stray = (vec![7, 200], Some(b"stray".to_vec()));
+        engine.write_state([stray].into_iter().collect()).unwrap();
+        take_in(&engine, 7, b"second");
+        let row = |key: &[u8]| engine.get(Family::State, key).unwrap();
+        assert_eq!(row(&[7, 42]).as_deref(), Some(&b"second"[..]));
+        assert_eq!(row(&[7, 200]), None);
     }
 }

@@ -54,12 +54,12 @@ struct Options {
     #[arg(long, default_value_t = 8)]
     round: usize,
 
-    /// Clients
-    #[arg(long, default_value_t = 32)]
+    /// Clients, each with a connection of its own
+    #[arg(long, default_value_t = 400)]
     clients: u32,
 
-    /// Milliseconds between the calls of each
-    #[arg(long, default_value_t = 10)]
+    /// Milliseconds between the calls of each: so long that a slower answer hardly changes the rate
+    #[arg(long, default_value_t = 180)]
     pause: u64,
 
     /// Sales made at full speed before the first fault, so that nodes have much to lose, to replay and to send

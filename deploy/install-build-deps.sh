@@ -23,7 +23,11 @@ have_libclang() {
   if command -v dpkg-query >/dev/null; then
     [ "$(dpkg-query -W -f='${db:Status-Status}' libclang-dev 2>/dev/null)" = installed ] && return 0
   fi
-  command -v llvm-config >/dev/null && compgen -G "$(llvm-config --libdir)/libclang*.so*" >/dev/null
+  command -v llvm-config >/dev/null || return 1
+  local libraries
+  libraries=$(llvm-config --libdir)
+  # Not libclang-cpp.so, which LLVM's own packages bring and bindgen cannot use.
+  compgen -G "$libraries/libclang.so*" >/dev/null || compgen -G "$libraries/libclang-[0-9]*.so*" >/dev/null
 }
 
 missing=()

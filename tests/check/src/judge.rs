@@ -1,7 +1,7 @@
 //! Every law over a whole history, on several threads: the orders of the shards, and citizens in portions.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -39,7 +39,7 @@ pub fn check_on(history: &History, threads: usize) -> Report {
         Err(error) => return unlawful_rules(history, &error.to_string()),
     };
     let records = &history.records[..];
-    let (records, shards, windows) = match threads {
+    let (records, (shards, doubted), windows) = match threads {
         ..=1 => (by_citizen(records), by_shard(records), windows(records)),
         _ => thread::scope(|scope| {
             let shards = scope.spawn(|| (by_shard(records), windows(records)));
@@ -70,7 +70,7 @@ pub fn check_on(history: &History, threads: usize) -> Report {
                     let task = tasks.fetch_add(1, Ordering::Relaxed);
                     if let Some(shard) = shards.get(task) {
                         let mut placed = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                        found.append(&mut order::check(&mut placed));
+                        found.append(&mut order::check(&mut placed, &doubted));
                     } else if let Some(portion) = citizens.portions.get(task - shards.len()) {
                         citizens.judge(portion, &mut run, &mut found, &mut counts);
                     } else {
@@ -114,14 +114,19 @@ fn by_citizen(records: &[Record]) -> Vec<Numbered<'_>> {
     numbered.map(|at| (at, &records[at])).collect()
 }
 
-fn by_shard(records: &[Record]) -> BTreeMap<u32, Vec<Placed<'_>>> {
+/// Everything with a place, by shard; and the citizens of whom some call was not answered at once.
+fn by_shard(records: &[Record]) -> (BTreeMap<u32, Vec<Placed<'_>>>, HashSet<u64>) {
     let mut shards: BTreeMap<u32, Vec<Placed<'_>>> = BTreeMap::new();
+    let mut doubted = HashSet::new();
     for (number, record) in records.iter().enumerate() {
         if let Some(placed) = Placed::new(number, record) {
             shards.entry(placed.shard()).or_default().push(placed);
         }
+        if matches!(record.reply, Reply::Unknown { .. }) || record.reply.repeated() {
+            doubted.insert(record.citizen);
+        }
     }
-    shards
+    (shards, doubted)
 }
 
 /// Every window that a verdict names, and every limit in it, with an instant at which it was named.

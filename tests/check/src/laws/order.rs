@@ -1,9 +1,11 @@
-//! The log as the replies describe it: one command a place, terms that grow, real time kept, one shard for one
-//! citizen.
+//! The log as the replies describe it: one command a place, terms that grow, real time kept, a time that never
+//! runs backwards, one shard for one citizen.
+
+use std::collections::{HashMap, HashSet};
 
 use super::violation;
 use crate::{
-    history::{Position, Record},
+    history::{Position, Record, Reply},
     report::{Law, Violation},
 };
 
@@ -42,13 +44,25 @@ impl<'h> Placed<'h> {
     }
 }
 
-/// Looks at all replies of one shard.
-pub(crate) fn check(placed: &mut [Placed<'_>]) -> Vec<Violation> {
+/// When a call was decided, by the shard's time, Unix milliseconds. A repetition carries the time of another
+/// entry, and slips and lists carry none.
+fn decided_ms(record: &Record) -> Option<i64> {
+    match &record.reply {
+        Reply::Verdict(verdict) if !verdict.repeated => Some(verdict.decided_ms),
+        Reply::Voided(reply) if !reply.repeated => Some(reply.decided_ms),
+        _ => None,
+    }
+}
+
+/// Looks at all replies of one shard. `doubted`: citizens of whom some call was not answered at once, so that
+/// there may be decisions whose place or time nobody saw.
+pub(crate) fn check(placed: &mut [Placed<'_>], doubted: &HashSet<u64>) -> Vec<Violation> {
     let mut found = Vec::new();
     placed.sort_by_key(|placed| placed.place);
     one_command_a_place(placed, &mut found);
     terms_grow(placed, &mut found);
     real_time(placed, &mut found);
+    time_goes_on(placed, doubted, &mut found);
     found
 }
 
@@ -116,6 +130,46 @@ fn real_time(placed: &[Placed<'_>], found: &mut Vec<Violation>) {
             );
             let records = [earlier.number, later.number];
             found.push(violation(Law::RealTime, None, records, why));
+        }
+    }
+}
+
+/// Along the log the shard's time never runs backwards, whomever the entries are about: a leader whose clock is
+/// behind goes on from its predecessor's time.
+///
+/// A decision is made at the shard's time, or up to a millisecond behind an earlier one for the same citizen where
+/// that is later. Such a stamp may be ahead of the shard, so it does not show the shard's time; nor does one of a
+/// citizen in doubt. A read is held against the time, but does not move it: its leader's clock may be ahead.
+fn time_goes_on(placed: &[Placed<'_>], doubted: &HashSet<u64>, found: &mut Vec<Violation>) {
+    let mut own: HashMap<u64, i64> = HashMap::new();
+    let mut latest: Option<(i64, &Placed<'_>)> = None;
+    for one in placed {
+        let Some(at_ms) = decided_ms(one.record) else {
+            continue;
+        };
+        if let Some((latest_ms, last)) = latest
+            && at_ms < latest_ms
+        {
+            let why = format!(
+                "the shard's time ran backwards: {latest_ms} at {}, then {at_ms} at {}",
+                text(last.at),
+                text(one.at)
+            );
+            let records = [last.number, one.number];
+            found.push(violation(Law::LogOrder, None, records, why));
+            // Told once; what follows is held against the time that it went back to.
+            latest = Some((at_ms, one));
+            continue;
+        }
+        let citizen = one.record.citizen;
+        if one.is_read() || doubted.contains(&citizen) {
+            continue;
+        }
+        let last_own = own.entry(citizen).or_insert(i64::MIN);
+        let shows_the_time = at_ms > last_own.saturating_add(1);
+        *last_own = at_ms.max(*last_own);
+        if shows_the_time {
+            latest = Some((at_ms, one));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Nodes killed and frozen under load. In each case: nothing acknowledged is lost, nobody gets more than
 //! the rule allows, every unknown outcome is resolved by sending it again, all replicas end up equal.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quorate_harness::{
     cluster::{Cluster, ClusterOptions},
     judge::judge,
-    probe::{citizen_of_each_shard, time_to_first_grant},
+    probe::{PROBE_TIME_MAX, citizen_of_each_shard, time_to_first_grant},
+    recorder::Recorder,
     with_cluster,
     workload::{Workload, WorkloadOptions},
 };
@@ -18,9 +19,9 @@ const SALES: u64 = 300;
 /// For them. An election takes a second or two; this is for a machine that does other things as well.
 const SALES_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The bar is three seconds and `make bench` measures it; a test on a machine that is busy with other things
-/// must tell a broken cluster from a slow one.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// A shard without a leader for so long has none, rather than a slow one. No bar: that is 2 s for 99 shards of 100,
+/// which takes many deaths on a quiet machine to tell, and `make chaos` holds its runs against it.
+const LEADERLESS_MAX: Duration = Duration::from_secs(10);
 
 async fn finish(cluster: &Cluster, workload: Workload) -> anyhow::Result<()> {
     workload.await_grants(SALES, SALES_TIME_MAX).await?;
@@ -50,16 +51,24 @@ fn every_shard_of_a_dead_leader_grants_again() {
         let leader = cluster.busiest_leader().await?;
         let led = cluster.led_by(leader).await?;
         citizens.retain(|shard, _| led.contains(shard));
-        let times = time_to_first_grant(cluster, &citizens, |cluster| {
+        let recorder = Arc::new(Recorder::new(cluster, PROBE_TIME_MAX));
+        let times = time_to_first_grant(cluster, &recorder, &citizens, |cluster| {
             cluster.node(leader).kill();
             Ok(())
         });
         let times = times.await?;
         println!("node {leader} is dead; shards grant again after {times:?}");
-        assert!(times.len() == led.len() && times.values().all(|time| *time < SILENCE_MAX));
+        assert_eq!(times.len(), led.len(), "shards that were asked");
+        assert!(
+            times.values().all(|time| *time < LEADERLESS_MAX),
+            "no leader was chosen within {LEADERLESS_MAX:?}: {times:?}"
+        );
         cluster.node(leader).start(&[])?;
         cluster.await_whole().await?;
-        cluster.verify().await.map(|_| ())
+        recorder.list_everybody(&cluster.terminal(0)?).await?;
+        let report = judge(cluster, &recorder.take(), true).await?;
+        assert_eq!(report.grants, times.len() as u64);
+        Ok(())
     });
 }
 

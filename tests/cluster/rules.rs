@@ -11,9 +11,13 @@ use quorate_client::{
     new_request_id,
 };
 use quorate_harness::{
+    checker::rules::{Rule, Rules, WindowKind},
     citizens,
     cluster::{Cluster, ClusterOptions},
-    with_cluster,
+    history::Call,
+    judge::judge,
+    recorder::Recorder,
+    translate, with_cluster,
 };
 use quorate_proto::ids::ProgramId;
 use serde_json::Value;
@@ -79,6 +83,15 @@ fn a_tuesday_buyer_is_refused_on_monday_with_the_next_date() {
     });
 }
 
+/// The program below, with both rules, as the checker knows it.
+fn rules(second_from: Timestamp) -> Rules {
+    let week = |limit| Rule::new(limit, WindowKind::CalendarWeek);
+    Rules {
+        time_zone: Some("Asia/Seoul".to_owned()),
+        rules: vec![week(1), week(2).from_ms(second_from.as_millisecond())],
+    }
+}
+
 /// A program with one rule, and a second one from an instant on.
 fn yaml(second_from: Option<Timestamp>) -> String {
     let rule = |id: &str, from: &str, limit: u32| {
@@ -122,7 +135,9 @@ fn every_sale_around_a_change_is_decided_by_the_rule_of_its_instant() {
             "{applied}"
         );
 
-        let sellers = (0..SELLERS).map(|number| sell_through(cluster, number, change));
+        let recorder = Recorder::new(cluster, CALL_TIME_MAX);
+        let recorder = recorder.of(ProgramId::parse("flow")?, rules(change));
+        let sellers = (0..SELLERS).map(|number| sell_through(cluster, &recorder, number, change));
         let counts = try_join_all(sellers).await?;
         let (before, after) = counts
             .iter()
@@ -130,13 +145,15 @@ fn every_sale_around_a_change_is_decided_by_the_rule_of_its_instant() {
         println!("{before} sales decided by the first rule, {after} by the second");
         ensure!(before > 0 && after > 0, "{before} before and {after} after");
 
-        // A replica that is rebuilt from a snapshot holds and decides the same.
+        // A replica that is rebuilt from a snapshot holds and shows the same.
         let node = cluster.busiest_leader().await?;
         cluster.node(node).kill();
         cluster.wipe(node)?;
         cluster.node(node).start(&[])?;
         cluster.await_whole().await?;
-        cluster.verify().await?;
+        recorder.list_everybody(&cluster.terminal(0)?).await?;
+        let report = judge(cluster, &recorder.take(), true).await?;
+        println!("{report}");
         Ok(())
     });
 }
@@ -145,6 +162,7 @@ fn every_sale_around_a_change_is_decided_by_the_rule_of_its_instant() {
 /// second is denied before the change. Counts the verdicts of each rule.
 async fn sell_through(
     cluster: &Cluster,
+    recorder: &Recorder,
     number: usize,
     change: Timestamp,
 ) -> anyhow::Result<(u32, u32)> {
@@ -157,7 +175,14 @@ async fn sell_through(
         let sale = Sale::new(citizens::national_id(citizen), program, 1);
         for _ in 0..2 {
             let request = new_request_id(&cluster.env);
+            let start_us = recorder.now_us();
             let recorded = terminal.record(request, &sale, CALL_TIME_MAX).await?;
+            let call = Call::Sell {
+                request,
+                quantity: 1,
+            };
+            let reply = translate::recorded(Ok(recorded.clone()));
+            recorder.note(u32::try_from(number)?, start_us, citizen, call, reply);
             let verdict = recorded.verdict;
             let (rule, limit) = if verdict.decided_at < change {
                 ("before", 1)

@@ -1,22 +1,21 @@
-//! How long a shard is without grants: one prober per shard, asking until it gets one.
+//! How long a shard is without grants: one prober per shard, asking for one sale until it is granted. The sales are
+//! part of the run's history.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use quorate_client::{
-    Terminal,
-    model::{Decision, Sale},
-    new_request_id,
-};
+use quorate_client::{model::Sale, new_request_id};
 use tokio::sync::mpsc;
 
 use crate::{
     citizens,
     cluster::{Cluster, program_id},
+    history::{Call, Reply},
+    recorder::Recorder,
 };
 
-/// Longer than any answer of a healthy cluster, shorter than what is measured.
-const PROBE_TIME_MAX: Duration = Duration::from_millis(500);
+/// For one call of a prober: longer than any answer of a healthy cluster, shorter than what is measured.
+pub const PROBE_TIME_MAX: Duration = Duration::from_millis(500);
 const PROBE_PAUSE: Duration = Duration::from_millis(5);
 /// A shard that grants nothing for so long is lost, not slow.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -54,12 +53,14 @@ pub async fn citizen_of_each_shard(
 }
 
 /// Strikes, and measures for each of these shards how long it takes until a sale is granted that was
-/// asked for after the strike.
+/// asked for after the strike. The probers are the first clients of the recorder, whose calls should take
+/// [`PROBE_TIME_MAX`] at most.
 ///
 /// # Errors
 /// A shard granted nothing for a minute.
 pub async fn time_to_first_grant(
     cluster: &mut Cluster,
+    recorder: &Arc<Recorder>,
     citizens: &BTreeMap<u32, u64>,
     strike: impl FnOnce(&mut Cluster) -> anyhow::Result<()>,
 ) -> anyhow::Result<BTreeMap<u32, Duration>> {
@@ -72,10 +73,17 @@ pub async fn time_to_first_grant(
     strike(cluster)?;
     let struck = cluster.env.monotonic();
     let (tell, mut told) = mpsc::channel(citizens.len());
-    for ((&shard, &citizen), terminal) in citizens.iter().zip(terminals) {
+    let probers = citizens.iter().zip(terminals).zip(0..);
+    for (((&shard, &citizen), terminal), client) in probers {
         let (env, tell) = (cluster.env.clone(), tell.clone());
+        let recorder = recorder.clone();
+        // One sale, whose outcome is known in the end: one for every attempt would leave many in doubt.
+        let call = Call::Sell {
+            request: new_request_id(&env),
+            quantity: 1,
+        };
         let probe = async move {
-            while !granted(&terminal, citizen, &env).await {
+            while !is_grant(&recorder.call(client, &terminal, citizen, call).await) {
                 env.sleep(PROBE_PAUSE).await;
             }
             // The receiver is gone if another shard was given up.
@@ -98,10 +106,6 @@ pub async fn time_to_first_grant(
         .context("a shard grants nothing any more")
 }
 
-async fn granted(terminal: &Terminal, citizen: u64, env: &quorate_link::Env) -> bool {
-    let request = new_request_id(env);
-    let answer = terminal
-        .record(request, &sale(citizen), PROBE_TIME_MAX)
-        .await;
-    answer.is_ok_and(|answer| answer.verdict.decision == Decision::Granted)
+fn is_grant(reply: &Reply) -> bool {
+    matches!(reply, Reply::Verdict(verdict) if verdict.granted())
 }

@@ -16,6 +16,7 @@ use crate::{
     checker::{self, Law},
     cluster::{Cluster, SITES},
     history::History,
+    judge::kept,
 };
 
 /// For one call.
@@ -78,8 +79,13 @@ impl Shelves {
     /// # Errors
     /// Something did not arrive, or a shelf is not what it should be.
     pub async fn judge(&self, cluster: &Cluster, history: &History) -> anyhow::Result<()> {
-        drained(cluster).await?;
         let mut history = history.clone();
+        let judged = self.held_against(cluster, &mut history).await;
+        kept(cluster, &history, judged)
+    }
+
+    async fn held_against(&self, cluster: &Cluster, history: &mut History) -> anyhow::Result<()> {
+        drained(cluster).await?;
         let clients: BTreeSet<u32> = history.records.iter().map(|record| record.client).collect();
         for (site, (terminal, (brought, counted))) in
             self.terminals.iter().zip(&self.moved).enumerate()
@@ -94,12 +100,9 @@ impl Shelves {
                 ..shelf(terminal).await?
             }));
         }
-        let report = checker::check(&history);
-        if report.breaks(Law::Shelf) || report.breaks(Law::ShelfList) {
-            let path = cluster.path("history.jsonl");
-            history.save(&path).context("keep the history")?;
-            bail!("{report}\nhistory: {}", path.display());
-        }
+        let report = checker::check(history);
+        let broken = report.breaks(Law::Shelf) || report.breaks(Law::ShelfList);
+        ensure!(!broken, "{report}");
         Ok(())
     }
 

@@ -1,13 +1,16 @@
 //! Measures a cluster of three nodes and a gateway on this machine: `make bench`.
 //!
-//! Everything runs here: nodes, gateway and load share the machine's cores. Each figure is the median of
-//! several rounds; single runs on a shared machine say little. The report goes to the terminal and, as
-//! Markdown and JSON, to `docs/bench/`.
+//! Before anything is measured, short loads are judged by their histories: figures of a cluster that breaks a
+//! promise are worth nothing. Everything runs here: nodes, gateway and load share the machine's cores. Each
+//! figure is the median of several rounds; single runs on a shared machine say little. The report goes to the
+//! terminal and, as Markdown and JSON, to `docs/bench/`.
 
 #[path = "cluster/failover.rs"]
 mod failover;
 #[path = "cluster/freshness.rs"]
 mod freshness;
+#[path = "cluster/lawful.rs"]
+mod lawful;
 #[path = "cluster/machine.rs"]
 mod machine;
 #[path = "cluster/report.rs"]
@@ -54,6 +57,7 @@ fn main() {
     with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
         let machine = machine::describe();
         println!("{machine}");
+        lawful::judge(cluster)?;
         let loads = throughput::measure(cluster, &options).await?;
         let failovers = failover::measure(cluster, options.rounds).await?;
         let freshness = freshness::measure(cluster, options.seconds.max(10)).await?;

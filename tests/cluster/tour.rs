@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use quorate_client::new_request_id;
-use quorate_harness::{citizens, cli::Cli, cluster};
+use quorate_harness::{citizens, cli::Cli, cluster, judge::judge_file};
 use quorate_link::Env;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -292,6 +292,29 @@ fn wrong_usage(cli: &Cli, directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The README's load, with a history of it: the counts must agree, and every law must have been kept.
+fn play_a_load(cli: &Cli, history: &Path) -> anyhow::Result<()> {
+    let path = history.to_string_lossy();
+    let load = [
+        "load",
+        "--clients=8",
+        "--count=2000",
+        "--citizens=500",
+        "--checks=0.2",
+        "--verify",
+        "--history",
+        &path,
+    ];
+    let load = cli.run(0, &load)?;
+    ensure!(load["verify"]["agrees"] == true, "{load}");
+    let report = judge_file(history)?;
+    println!("{report}");
+    // Few people, each of whom comes back until nothing is left.
+    ensure!(report.grants > 0 && report.denials > 0, "{report}");
+    ensure!(load["sales"]["granted"] == report.grants, "{load}");
+    Ok(())
+}
+
 /// A second demo in the same directory, or on the same ports, is turned away with one sentence.
 fn turned_away(directory: &Path, elsewhere: &Path, port_base: u16) -> anyhow::Result<()> {
     for (directory, port_base) in [(directory, port_base), (elsewhere, port_base)] {
@@ -321,15 +344,11 @@ fn the_tour_of_the_readme() -> anyhow::Result<()> {
     sell_repeat_deny(&cli, &citizen, &request)?;
     turned_away(&directory, &place.path().join("other"), port_base)?;
     wrong_usage(&cli, place.path())?;
-    let load = [
-        "load",
-        "--clients=8",
-        "--duration=2s",
-        "--citizens=100000",
-        "--verify",
-    ];
-    let load = cli.run(0, &load)?;
-    ensure!(load["verify"]["agrees"] == true, "{load}");
+    let history = place.path().join("history.jsonl");
+    if let Err(error) = play_a_load(&cli, &history) {
+        let kept = place.keep();
+        return Err(error.context(format!("everything is kept in {}", kept.display())));
+    }
     let brought_back = kill_a_leader_and_sell_on(&cli, &demo, &directory)?;
     stop_the_gateway_and_sell_on_paper(&cli, &demo, &directory, &citizen)?;
     explain(&cli)?;

@@ -70,7 +70,7 @@ struct Looks {
 pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<Freshness> {
     println!("freshness under {MORNING_RATE} arrivals a second");
     let sites = cluster.path("morning.csv");
-    std::fs::write(&sites, morning_sites())?;
+    std::fs::write(&sites, self::sites(MORNING_SITES))?;
     let terminal = cluster.terminal(0)?;
     let request = new_request_id(&cluster.env);
     terminal
@@ -217,9 +217,10 @@ async fn look(operator: Operator, looks: Arc<Mutex<Looks>>, env: Env) {
     }
 }
 
-fn morning_sites() -> String {
+/// A file of that many sites.
+pub(crate) fn sites(count: u32) -> String {
     let mut text = String::from("addr,code,latitude,longitude,name,type\n");
-    for number in 1..=MORNING_SITES {
+    for number in 1..=count {
         let _ = writeln!(
             text,
             "서울특별시 종로구 보기로 {number},M{number:05},37.57,126.98,아침보기약국 {number},01"

@@ -147,7 +147,8 @@ fn run(cluster: &Cluster, load_wanted: &Load, seconds: u64) -> anyhow::Result<Ro
     })
 }
 
-fn load(cluster: &Cluster, arguments: &[&str]) -> anyhow::Result<Value> {
+/// Plays a load to its end, and reads its report.
+pub(crate) fn load(cluster: &Cluster, arguments: &[&str]) -> anyhow::Result<Value> {
     let output = Command::new(cluster.program())
         .args(["load", "-o", "json"])
         .args(arguments)

@@ -34,6 +34,7 @@ use quorate_check::rules::{Rule, Rules, WindowKind};
 use crate::cli::Cli;
 pub use files::ClockOptions;
 use files::{Files, Shape};
+pub use observe::shards_by_leader;
 pub use process::Process;
 
 /// The program that every cluster starts with.
@@ -294,6 +295,12 @@ impl Cluster {
         self.options.limit
     }
 
+    /// Data shards.
+    #[must_use]
+    pub fn shards(&self) -> u32 {
+        self.options.shards
+    }
+
     /// `host:port` of a node, from 1.
     #[must_use]
     pub fn node_address(&self, id: u16) -> String {
@@ -421,7 +428,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         for process in self.gateways.iter_mut().chain(&mut self.nodes) {
-            process.kill();
+            let _how_it_ended = process.kill();
         }
         if std::thread::panicking() {
             let kept = self.keep();

@@ -28,11 +28,8 @@ impl Cluster {
     /// # Errors
     /// No gateway answered.
     pub async fn led_by(&self, node: u64) -> anyhow::Result<Vec<u32>> {
-        let leaders = self.leaders().await?;
-        let led = leaders
-            .into_iter()
-            .filter(|&(shard, leader)| shard != 0 && leader == node);
-        Ok(led.map(|(shard, _)| shard).collect())
+        let mut led = shards_by_leader(&self.leaders().await?);
+        Ok(led.remove(&node).unwrap_or_default())
     }
 
     /// The node that leads most data shards.
@@ -40,11 +37,8 @@ impl Cluster {
     /// # Errors
     /// No gateway answered, or nobody leads.
     pub async fn busiest_leader(&self) -> anyhow::Result<u64> {
-        let mut shards: BTreeMap<u64, usize> = BTreeMap::new();
-        for (shard, node) in self.leaders().await? {
-            *shards.entry(node).or_default() += usize::from(shard != 0);
-        }
-        let busiest = shards.into_iter().max_by_key(|&(_, shards)| shards);
+        let led = shards_by_leader(&self.leaders().await?).into_iter();
+        let busiest = led.max_by_key(|(_, shards)| shards.len());
         Ok(busiest.context("nobody leads")?.0)
     }
 
@@ -117,4 +111,14 @@ impl Cluster {
         }
         Ok(verification)
     }
+}
+
+/// The data shards that each node leads.
+#[must_use]
+pub fn shards_by_leader(leaders: &BTreeMap<u32, u64>) -> BTreeMap<u64, Vec<u32>> {
+    let mut led: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for (&shard, &node) in leaders.iter().filter(|&(&shard, _)| shard != 0) {
+        led.entry(node).or_default().push(shard);
+    }
+    led
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -72,13 +72,13 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it without warning: SIGKILL. Returns when it is gone.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself; then there is nothing to kill and something to reap.
-            let _ended_before = child.kill();
-            let _status = child.wait();
-        }
+    /// Ends it without warning: SIGKILL. Returns when it is gone, with how it ended: otherwise than by this signal if
+    /// it had ended by itself before; `None` if it did not run.
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        let mut child = self.child.take()?;
+        // Ended by itself: then there is nothing to kill and something to reap.
+        let _ended_before = child.kill();
+        child.wait().ok()
     }
 
     /// Asks it to end: SIGTERM.
@@ -104,18 +104,22 @@ impl Process {
     /// It does not run, or one of them still does after `time_limit`.
     pub async fn frozen(&self, env: &Env, time_limit: Duration) -> anyhow::Result<()> {
         let deadline = env.monotonic() + time_limit;
-        loop {
-            let pid = self
-                .pid()
-                .with_context(|| format!("{} does not run", self.name))?;
-            if all_stopped(pid)? {
-                return Ok(());
-            }
+        while !self.is_frozen()? {
             if env.monotonic() > deadline {
                 bail!("a thread of {} still runs after {time_limit:?}", self.name);
             }
             env.sleep(FREEZE_POLL_INTERVAL).await;
         }
+        Ok(())
+    }
+
+    /// Whether none of its threads runs, or is about to.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn is_frozen(&self) -> anyhow::Result<bool> {
+        let pid = self.pid();
+        all_stopped(pid.with_context(|| format!("{} does not run", self.name))?)
     }
 
     /// Lets it go on: SIGCONT.
@@ -145,7 +149,11 @@ impl Process {
         matches!(self.try_end(), Ok(None)) && self.child.is_some()
     }
 
-    fn try_end(&mut self) -> io::Result<Option<ExitStatus>> {
+    /// How it ended, if it has ended by itself and nobody has been told yet; it is reaped then.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn try_end(&mut self) -> io::Result<Option<ExitStatus>> {
         let Some(child) = &mut self.child else {
             return Ok(None);
         };
@@ -179,7 +187,28 @@ impl Process {
     /// Everything it has printed, in all its lives.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        self.log_since(0)
+    }
+
+    /// Bytes it has printed, in all its lives.
+    #[must_use]
+    pub fn log_length(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |about| about.len())
+    }
+
+    /// What it has printed behind the first `length` bytes.
+    #[must_use]
+    pub fn log_since(&self, length: u64) -> String {
+        let mut bytes = Vec::new();
+        let read = File::open(&self.log).and_then(|mut log| {
+            log.seek(SeekFrom::Start(length))?;
+            log.read_to_end(&mut bytes)
+        });
+        // Never started: it has printed nothing.
+        read.map_or_else(
+            |_| String::new(),
+            |_| String::from_utf8_lossy(&bytes).into_owned(),
+        )
     }
 
     /// Forgets what it has printed so far.
@@ -193,7 +222,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        let _how_it_ended = self.kill();
     }
 }
 
@@ -213,4 +242,51 @@ fn all_stopped(pid: u32) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+
+    fn shell(directory: &Path, script: &str) -> Process {
+        // The shell takes what follows the script, the test's own arguments, for its parameters.
+        let arguments = vec!["-c".to_owned(), script.to_owned()];
+        let log = directory.join("log");
+        Process::new("shell", Path::new("sh"), arguments, log)
+    }
+
+    #[test]
+    fn a_kill_tells_a_process_that_had_ended_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut waits = shell(directory.path(), "sleep 600");
+        assert!(waits.kill().is_none(), "it was not started yet");
+        waits.start(&[]).unwrap();
+        assert_eq!(waits.kill().unwrap().signal(), Some(9));
+        assert!(waits.kill().is_none());
+
+        let mut ends = shell(directory.path(), "exit 7");
+        ends.start(&[]).unwrap();
+        let pid = Pid::from_raw(i32::try_from(ends.pid().unwrap()).unwrap());
+        // Until it is a zombie, which it stays.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid.unwrap()), options).unwrap();
+        assert_eq!(ends.kill().unwrap().code(), Some(7));
+    }
+
+    #[test]
+    fn a_log_is_read_from_where_it_was_read_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut prints = shell(directory.path(), "echo one; echo two");
+        assert_eq!((prints.log_length(), prints.log()), (0, String::new()));
+        prints.start(&[]).unwrap();
+        prints.child.take().unwrap().wait().unwrap();
+        assert_eq!(prints.log_length(), 8);
+        assert_eq!(prints.log_since(4), "two\n");
+    }
 }

@@ -13,10 +13,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,12 +28,11 @@ struct control {
     _Atomic int64_t rate_ppm;      /* beyond the real rate */
     _Atomic int64_t sync_delay_us;
     _Atomic int64_t sync_errno;
-    _Atomic int64_t write_errno;
     /* Counters. */
-    _Atomic uint64_t clock_reads_changed;
+    _Atomic uint64_t wall_reads_off;       /* of the clock on the wall, while it is set off */
+    _Atomic uint64_t steady_reads_drifted; /* of the steady clock, while it runs wrong */
     _Atomic uint64_t syncs_delayed;
     _Atomic uint64_t syncs_failed;
-    _Atomic uint64_t writes_failed;
 };
 
 static struct control *control;
@@ -47,10 +44,6 @@ static int (*real_cond_clockwait)(pthread_cond_t *, pthread_mutex_t *, clockid_t
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_sync_file_range)(int, off64_t, off64_t, unsigned int);
-static ssize_t (*real_write)(int, const void *, size_t);
-static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
-static ssize_t (*real_pwrite64)(int, const void *, size_t, off64_t);
-static ssize_t (*real_writev)(int, const struct iovec *, int);
 
 static void load(void) {
     /* Of the two versions of this function the old one has another idea of a condition. */
@@ -61,10 +54,6 @@ static void load(void) {
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     real_sync_file_range = dlsym(RTLD_NEXT, "sync_file_range");
-    real_write = dlsym(RTLD_NEXT, "write");
-    real_pwrite = dlsym(RTLD_NEXT, "pwrite");
-    real_pwrite64 = dlsym(RTLD_NEXT, "pwrite64");
-    real_writev = dlsym(RTLD_NEXT, "writev");
     real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 }
 
@@ -98,12 +87,18 @@ static void set(struct timespec *at, int64_t ns) {
     at->tv_nsec = ns % SECOND;
 }
 
-/* How far the steady clock and the clock on the wall are from the real ones. */
-static void deviations(int64_t *steady, int64_t *wall) {
-    *steady = 0;
-    *wall = 0;
+/* How far the clocks are from the real ones, and whether they are being kept wrong now. */
+struct deviations {
+    int64_t steady_ns;
+    int64_t wall_ns;
+    int is_set_off;
+    int drifts;
+};
+
+static struct deviations deviations(void) {
+    struct deviations now_off = {0, 0, 0, 0};
     if (!control)
-        return;
+        return now_off;
     struct timespec now;
     real_clock_gettime(CLOCK_MONOTONIC, &now);
     int64_t real = nanoseconds(&now);
@@ -118,29 +113,35 @@ static void deviations(int64_t *steady, int64_t *wall) {
         if (shown_base) {
             int64_t since = real - real_base;
             int64_t shown = shown_base + since + since / 1000000 * rate;
-            *steady = shown - real;
+            now_off.steady_ns = shown - real;
         }
-        *wall = offset + *steady;
-        return;
+        now_off.wall_ns = offset + now_off.steady_ns;
+        now_off.is_set_off = offset != 0;
+        now_off.drifts = rate != 0;
+        return now_off;
     }
 }
 
+/* What a drift has left stays when it is over, and is not counted: no clock jumps back by itself. */
 int clock_gettime(clockid_t clock, struct timespec *at) {
     ready();
     int result = real_clock_gettime(clock, at);
     if (result != 0 || !control)
         return result;
-    int64_t steady, wall, change = 0;
-    deviations(&steady, &wall);
-    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
-        change = wall;
-    else if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE ||
-             clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_BOOTTIME)
-        change = steady;
-    if (change) {
-        set(at, nanoseconds(at) + change);
-        atomic_fetch_add(&control->clock_reads_changed, 1);
+    struct deviations off = deviations();
+    int64_t change = 0;
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+        change = off.wall_ns;
+        if (off.is_set_off)
+            atomic_fetch_add(&control->wall_reads_off, 1);
+    } else if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE ||
+               clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_BOOTTIME) {
+        change = off.steady_ns;
+        if (off.drifts && change)
+            atomic_fetch_add(&control->steady_reads_drifted, 1);
     }
+    if (change)
+        set(at, nanoseconds(at) + change);
     return 0;
 }
 
@@ -165,10 +166,9 @@ time_t time(time_t *at) {
 
 /* A deadline was reckoned by the clock that is shown; the kernel waits by the real one. */
 static struct timespec real_deadline(const struct timespec *shown) {
-    int64_t steady, wall;
-    deviations(&steady, &wall);
+    struct deviations off = deviations();
     /* The clock on the wall counts from 1970, the steady one from the start of the machine. */
-    int64_t change = shown->tv_sec > 1000000000 ? wall : steady;
+    int64_t change = shown->tv_sec > 1000000000 ? off.wall_ns : off.steady_ns;
     struct timespec real;
     set(&real, nanoseconds(shown) - change);
     return real;
@@ -214,34 +214,4 @@ int fdatasync(int fd) { return sync_may_go_on() ? real_fdatasync(fd) : -1; }
 
 int sync_file_range(int fd, off64_t offset, off64_t count, unsigned int flags) {
     return sync_may_go_on() ? real_sync_file_range(fd, offset, count, flags) : -1;
-}
-
-/* Only files fail: sockets and what the process prints do not. */
-static int write_may_go_on(int fd) {
-    ready();
-    int64_t failure = control ? atomic_load(&control->write_errno) : 0;
-    if (!failure || fd <= 2)
-        return 1;
-    struct stat about;
-    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
-        return 1;
-    atomic_fetch_add(&control->writes_failed, 1);
-    errno = (int)failure;
-    return 0;
-}
-
-ssize_t write(int fd, const void *bytes, size_t count) {
-    return write_may_go_on(fd) ? real_write(fd, bytes, count) : -1;
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
-    return write_may_go_on(fd) ? real_pwrite(fd, bytes, count, offset) : -1;
-}
-
-ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t offset) {
-    return write_may_go_on(fd) ? real_pwrite64(fd, bytes, count, offset) : -1;
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int count) {
-    return write_may_go_on(fd) ? real_writev(fd, parts, count) : -1;
 }

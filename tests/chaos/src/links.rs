@@ -48,7 +48,6 @@ pub struct Quality {
 /// What links have done, over all of them.
 #[derive(Debug, Default)]
 pub struct Tally {
-    pub(crate) connections: AtomicU64,
     pub(crate) held: AtomicU64,
     pub(crate) pieces_delayed: AtomicU64,
     pub(crate) resets: AtomicU64,
@@ -235,7 +234,6 @@ impl Drop for Links {
 }
 
 async fn connect(shared: Arc<Shared>, ends: Ends, from: TcpStream, node_listens_at: SocketAddr) {
-    shared.tally.connections.fetch_add(1, Ordering::Relaxed);
     let mut broken = shared.breaks();
     let open = async {
         // A connection needs both directions.

@@ -30,10 +30,8 @@ enum Word {
     Rate,
     SyncDelay,
     SyncError,
-    /// Known to the library, and left alone: full disks are real ones.
-    #[expect(dead_code, reason = "its place in the file")]
-    WriteError,
-    ClockReadsChanged,
+    WallReadsOff,
+    SteadyReadsDrifted,
     SyncsDelayed,
     SyncsFailed,
 }
@@ -41,12 +39,27 @@ enum Word {
 /// What the library has done in one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShimCounts {
-    /// Readings of a clock that were not the real ones.
-    pub clock_reads_changed: u64,
+    /// Readings of the clock on the wall while it was set off.
+    pub wall_reads_off: u64,
+    /// Readings of the steady clock while it ran too fast or too slow, and was off by it.
+    pub steady_reads_drifted: u64,
     /// Syncs that were delayed.
     pub syncs_delayed: u64,
     /// Syncs that failed.
     pub syncs_failed: u64,
+}
+
+impl ShimCounts {
+    /// What has happened since.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            wall_reads_off: self.wall_reads_off - before.wall_reads_off,
+            steady_reads_drifted: self.steady_reads_drifted - before.steady_reads_drifted,
+            syncs_delayed: self.syncs_delayed - before.syncs_delayed,
+            syncs_failed: self.syncs_failed - before.syncs_failed,
+        }
+    }
 }
 
 /// Compiles a C source of this crate.
@@ -164,7 +177,8 @@ impl Shim {
     pub fn counts(&self) -> anyhow::Result<ShimCounts> {
         let count = |word| anyhow::Ok(u64::try_from(self.get(word)?)?);
         Ok(ShimCounts {
-            clock_reads_changed: count(Word::ClockReadsChanged)?,
+            wall_reads_off: count(Word::WallReadsOff)?,
+            steady_reads_drifted: count(Word::SteadyReadsDrifted)?,
             syncs_delayed: count(Word::SyncsDelayed)?,
             syncs_failed: count(Word::SyncsFailed)?,
         })
@@ -183,6 +197,15 @@ mod tests {
 
     use super::*;
 
+    /// Reads the steady clock once.
+    const READER: &str = "
+        #include <time.h>
+        int main(void) {
+            struct timespec now;
+            return clock_gettime(CLOCK_MONOTONIC, &now);
+        }
+    ";
+
     fn seconds_shown(library: &Path, shim: &Shim) -> i64 {
         let output = Command::new("date")
             .arg("+%s")
@@ -190,11 +213,8 @@ mod tests {
             .env(CONTROL_VARIABLE, &shim.path)
             .output()
             .unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap()
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.trim().parse().unwrap()
     }
 
     #[test]
@@ -203,11 +223,41 @@ mod tests {
         let library = build(directory.path()).unwrap();
         let shim = Shim::new(&directory.path().join("control")).unwrap();
         let real = seconds_shown(&library, &shim);
-        assert_eq!(shim.counts().unwrap().clock_reads_changed, 0);
+        assert_eq!(shim.counts().unwrap(), ShimCounts::default());
         shim.set_clock(3_600_000, 0).unwrap();
         let ahead = seconds_shown(&library, &shim) - real;
         assert!((3_600..3_660).contains(&ahead), "{ahead} s ahead");
-        assert!(shim.counts().unwrap().clock_reads_changed > 0);
+        let counts = shim.counts().unwrap();
+        assert!(counts.wall_reads_off > 0);
+        assert_eq!(counts.steady_reads_drifted, 0);
+    }
+
+    #[test]
+    fn what_a_drift_has_left_is_no_drift() {
+        let directory = tempfile::tempdir().unwrap();
+        let library = build(directory.path()).unwrap();
+        let shim = Shim::new(&directory.path().join("control")).unwrap();
+        let reader = directory.path().join("reader");
+        compile(READER, &reader, &[]).unwrap();
+        let read_clocks = || {
+            seconds_shown(&library, &shim);
+            let read = Command::new(&reader)
+                .env("LD_PRELOAD", &library)
+                .env(CONTROL_VARIABLE, &shim.path)
+                .status();
+            assert!(read.unwrap().success());
+        };
+        // As after a drift of a minute: off by some seconds, and steady again.
+        let real_ns = steady_ns();
+        shim.set(Word::RealBase, real_ns).unwrap();
+        shim.set(Word::ShownBase, real_ns + 6_000_000_000).unwrap();
+        read_clocks();
+        assert_eq!(shim.counts().unwrap(), ShimCounts::default());
+        shim.set_clock(0, 100_000).unwrap();
+        read_clocks();
+        let counts = shim.counts().unwrap();
+        assert!(counts.steady_reads_drifted > 0);
+        assert_eq!(counts.wall_reads_off, 0);
     }
 
     #[test]

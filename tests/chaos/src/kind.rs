@@ -252,14 +252,18 @@ impl Kind {
         }
     }
 
-    /// Whether a step may have both. Two nodes may be down at once; a lost disk needs the others to be
-    /// whole, and what strikes all nodes leaves none to strike otherwise.
+    /// Whether a step may have both. Two nodes may be down at once; what strikes all nodes leaves none to strike
+    /// otherwise. Of three disks one may be lost while nothing else is: what was synced is on the two others, and a
+    /// node that is dead beside it brings its own back. A damaged disk needs a node that finds the damage, with
+    /// the others at hand.
     #[must_use]
     pub fn mixes_with(self, other: Self) -> bool {
         use Strikes::{Clocks, Disk, Fleet, Gateway, Links, Node, Pace};
         match (self.strikes(), other.strikes()) {
             (Node, Node) => self != other,
-            (Node | Fleet | Disk, Fleet | Disk) | (Fleet | Disk, Node) => false,
+            (Node, Fleet) | (Fleet, Node | Fleet) | (Disk, Disk) => false,
+            (Node | Fleet, Disk) => other == Self::ReplaceNode,
+            (Disk, Node | Fleet) => self == Self::ReplaceNode,
             // It takes the others to know that a disk is older than it was.
             (Disk, Links) | (Links, Disk) => {
                 !self.is_told_by_others() && !other.is_told_by_others()
@@ -276,29 +280,29 @@ impl Kind {
         )
     }
 
-    /// Whether it takes a leader from its shards while the others can go on without it, so that the time to the
-    /// next grant can be measured.
-    #[must_use]
-    pub const fn takes_a_leader(self) -> bool {
-        matches!(
-            self,
-            Self::KillNode | Self::PauseNode | Self::PartitionMinority | Self::PowerCut
-        )
-    }
-
     /// Whether the leader is dead at once: the case for which a time is promised.
     #[must_use]
     pub const fn leader_dies(self) -> bool {
         matches!(self, Self::KillNode | Self::PowerCut)
     }
 
-    /// How often it comes up for each time that another does. Power cuts are what promises are about.
+    /// How often it comes up for each time that another does. Power cuts are what promises are about; members
+    /// change while anything else goes on.
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {
             Self::PowerCut => 3,
-            Self::KillNode | Self::PowerCutAll => 2,
+            Self::KillNode | Self::PowerCutAll | Self::ReplaceNode => 2,
             _ => 1,
+        }
+    }
+
+    /// Of a hundred steps that begin with it, how many have another kind as well.
+    #[must_use]
+    pub const fn mixed_of_100(self) -> u32 {
+        match self {
+            Self::ReplaceNode => 85,
+            _ => 40,
         }
     }
 
@@ -367,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn mixing_is_mutual_and_spares_the_majority() {
+    fn mixing_is_mutual_and_leaves_no_kind_alone() {
         for a in Kind::ALL {
             assert!(!a.mixes_with(a), "{a} with itself");
             for b in Kind::ALL {
@@ -376,7 +380,33 @@ mod tests {
             let partners = Kind::ALL.iter().filter(|b| a.mixes_with(**b)).count();
             assert!(partners >= 5, "{a} mixes with {partners} kinds only");
         }
-        assert!(!Kind::BitFlip.mixes_with(Kind::StaleCopy));
         assert!(!Kind::KillAll.mixes_with(Kind::PauseNode));
+        assert!(!Kind::KillAll.mixes_with(Kind::PowerCutAll));
+    }
+
+    #[test]
+    fn one_disk_is_lost_at_a_time() {
+        let lost: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|kind| kind.strikes() == Strikes::Disk)
+            .collect();
+        assert_eq!(lost.len(), 5);
+        for a in &lost {
+            assert!(lost.iter().all(|b| !a.mixes_with(*b)), "{a}");
+        }
+        assert!(!Kind::BitFlip.mixes_with(Kind::KillNode));
+        assert!(!Kind::LostDatabase.mixes_with(Kind::PowerCutAll));
+    }
+
+    #[test]
+    fn a_node_is_replaced_while_anything_happens_to_the_others() {
+        for kind in Kind::ALL {
+            if matches!(kind.strikes(), Strikes::Node | Strikes::Fleet) {
+                assert!(Kind::ReplaceNode.mixes_with(kind), "{kind}");
+                // In the order of their strikes: whoever was struck by both is started once.
+                let step = [Kind::ReplaceNode, kind];
+                assert_eq!(kind.heals_at(&step), Kind::ReplaceNode.heals_at(&step));
+            }
+        }
     }
 }

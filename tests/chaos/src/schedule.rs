@@ -9,9 +9,6 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::kind::Kind;
 
-/// Of a hundred steps, how many have two kinds of fault.
-const MIXED: u32 = 40;
-
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -31,7 +28,7 @@ pub struct Schedule {
     kinds: Vec<Kind>,
     bag: Vec<Kind>,
     dice: StdRng,
-    mixed: u32,
+    mixes: bool,
 }
 
 impl Schedule {
@@ -42,23 +39,30 @@ impl Schedule {
             kinds: kinds.to_vec(),
             bag: Vec::new(),
             dice: StdRng::seed_from_u64(seed),
-            mixed: MIXED,
+            mixes: true,
         }
     }
 
     /// Each kind by itself.
     #[must_use]
     pub fn unmixed(self) -> Self {
-        Self { mixed: 0, ..self }
+        Self {
+            mixes: false,
+            ..self
+        }
     }
 
     fn fill(&mut self) {
-        let often = self.kinds.iter();
-        self.bag = often
-            .flat_map(|kind| std::iter::repeat_n(*kind, kind.weight()))
-            .collect();
+        self.bag = often(&self.kinds).collect();
         self.bag.shuffle(&mut self.dice);
     }
+}
+
+/// Each kind as often as its weight says.
+fn often(kinds: &[Kind]) -> impl Iterator<Item = Kind> {
+    kinds
+        .iter()
+        .flat_map(|kind| std::iter::repeat_n(*kind, kind.weight()))
 }
 
 impl Iterator for Schedule {
@@ -70,13 +74,11 @@ impl Iterator for Schedule {
         }
         let first = self.bag.pop()?;
         let mut kinds = vec![first];
-        let partners: Vec<Kind> = self
-            .kinds
-            .iter()
-            .copied()
+        let partners: Vec<Kind> = often(&self.kinds)
             .filter(|kind| kind.mixes_with(first))
             .collect();
-        if self.dice.random_range(0..100) < self.mixed && !partners.is_empty() {
+        let is_mixed = self.dice.random_range(0..100) < first.mixed_of_100();
+        if is_mixed && self.mixes && !partners.is_empty() {
             kinds.push(partners[self.dice.random_range(0..partners.len())]);
         }
         Some(Step {
@@ -115,5 +117,19 @@ mod tests {
         }
         let alone = Schedule::new(1, &Kind::ALL).unmixed().take(turn);
         assert!(alone.into_iter().all(|step| step.kinds.len() == 1));
+    }
+
+    #[test]
+    fn members_change_during_most_other_faults() {
+        let turn: usize = Kind::ALL.iter().map(|kind| kind.weight()).sum();
+        let steps = Schedule::new(1, &Kind::ALL).take(50 * turn);
+        let replaced = steps.filter(|step| step.kinds[0] == Kind::ReplaceNode);
+        let (mixed, alone): (Vec<Step>, Vec<Step>) =
+            replaced.partition(|step| step.kinds.len() == 2);
+        assert!(!alone.is_empty() && mixed.len() >= 3 * alone.len());
+        let partners: BTreeSet<Kind> = mixed.iter().map(|step| step.kinds[1]).collect();
+        for kind in [Kind::KillNode, Kind::PowerCut, Kind::KillAll] {
+            assert!(partners.contains(&kind), "{kind} never: {partners:?}");
+        }
     }
 }

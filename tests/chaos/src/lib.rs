@@ -18,6 +18,7 @@ mod grants;
 pub mod kind;
 pub mod links;
 pub mod means;
+mod replicas;
 pub mod report;
 pub mod run;
 pub mod schedule;

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use rand::{RngExt as _, rngs::StdRng};
 
-use super::{END_BY_ITSELF_MAX, Wound};
+use super::{END_BY_ITSELF_MAX, FROZEN_MAX, Wound, proof};
 use crate::{
+    grants::Led,
     kind::Kind,
     links::Party,
     shim::EIO,
@@ -24,8 +25,6 @@ const CUTS: usize = 3;
 const BACK_AGAIN_MAX: Duration = Duration::from_secs(10);
 /// Of the cuts that follow another, how many come while shards may still be without a leader.
 const CUT_EARLY: f64 = 0.25;
-/// Slow syncs are waited for.
-const FROZEN_MAX: Duration = Duration::from_secs(10);
 
 pub(super) fn change_clock(
     stage: &mut Stage,
@@ -48,14 +47,13 @@ pub(super) fn change_clock(
 }
 
 pub(super) fn right_clock(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
-    let node = wound.first()?;
-    let readings = stage.shim(node)?.counts()?.clock_reads_changed;
-    let changed = readings - wound.shim.clock_reads_changed;
-    for &node in &wound.nodes {
+    for node in wound.nodes.clone() {
+        let moved = wound.moved(stage, Some(node))?;
         stage.shim(node)?.set_clock(0, 0)?;
+        let counted = proof::counted(wound.kind, &moved);
+        let counted = counted.with_context(|| format!("node {node}"))?;
+        wound.saw(format!("node {node}: {counted}"));
     }
-    ensure!(changed > 0, "node {node} never looked at its clock");
-    wound.saw(format!("node {node} read a wrong clock {changed} times"));
     Ok(())
 }
 
@@ -69,11 +67,10 @@ pub(super) fn slow_sync(
 }
 
 pub(super) fn right_sync(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
-    let shim = stage.shim(wound.first()?)?;
-    shim.delay_syncs(Duration::ZERO)?;
-    let delayed = shim.counts()?.syncs_delayed - wound.shim.syncs_delayed;
-    ensure!(delayed > 0, "nothing was synced meanwhile");
-    wound.saw(format!("{delayed} syncs were slow"));
+    let node = wound.first()?;
+    stage.shim(node)?.delay_syncs(Duration::ZERO)?;
+    let moved = wound.moved(stage, Some(node))?;
+    wound.saw(proof::counted(wound.kind, &moved)?);
     Ok(())
 }
 
@@ -85,18 +82,16 @@ pub(super) fn fail_sync(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<
 pub(super) async fn sync_again(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
     let node = wound.first()?;
     let ended = stage.ends_by_itself(node, END_BY_ITSELF_MAX).await;
-    let shim = stage.shim(node)?;
-    shim.fail_syncs(0)?;
-    let failed = shim.counts()?.syncs_failed - wound.shim.syncs_failed;
-    ensure!(failed > 0, "node {node} synced nothing");
-    ensure!(ended, "node {node} goes on after {failed} failed syncs");
+    stage.shim(node)?.fail_syncs(0)?;
+    let failed = proof::counted(wound.kind, &wound.moved(stage, Some(node))?)?;
+    let status = ended.with_context(|| format!("node {node} goes on: {failed}"))?;
     let log = stage.log_since(node, wound.log);
     ensure!(
         log.contains("Input/output error"),
         "node {node} does not say why it ended"
     );
     wound.saw(format!(
-        "{failed} syncs failed, and node {node} ended and said so"
+        "{failed}, and node {node} said so and ended with {status}"
     ));
     stage.start_again(Party::Node(node))
 }
@@ -104,10 +99,8 @@ pub(super) async fn sync_again(stage: &mut Stage, wound: &mut Wound) -> anyhow::
 pub(super) fn fill(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
     let node = wound.first()?;
     let taken = stage.volume(node)?.fill()?;
-    wound.saw(format!(
-        "the last {} MiB of its disk were taken",
-        taken >> 20
-    ));
+    let taken = format!("the last {} MiB of its disk were taken", taken >> 20);
+    wound.about.push(taken);
     Ok(())
 }
 
@@ -115,13 +108,13 @@ pub(super) async fn unfill(stage: &mut Stage, wound: &mut Wound) -> anyhow::Resu
     let node = wound.first()?;
     let ended = stage.ends_by_itself(node, END_BY_ITSELF_MAX).await;
     stage.volume(node)?.unfill()?;
-    ensure!(ended, "node {node} goes on with a full disk");
+    let status = ended.with_context(|| format!("node {node} goes on with a full disk"))?;
     let log = stage.log_since(node, wound.log);
     ensure!(
         log.contains("No space left on device"),
         "node {node} does not say why it ended"
     );
-    wound.saw(format!("node {node} ended and said so"));
+    wound.saw(format!("node {node} said so and ended with {status}"));
     stage.start_again(Party::Node(node))
 }
 
@@ -130,14 +123,17 @@ pub(super) async fn cut_power(
     stage: &mut Stage,
     wound: &mut Wound,
     struck: &[u16],
-    led: &[u32],
+    led: &Led,
     dice: &mut StdRng,
 ) -> anyhow::Result<()> {
-    let (mut node, mut led) = (wound.first()?, led.to_vec());
+    let (mut node, mut led) = (wound.first()?, led.clone());
+    let mut struck_nodes = Vec::new();
     for left in (0..CUTS).rev() {
         wound.nodes = vec![node];
+        let lost = stage.env().monotonic();
         cut(stage, &[node]).await?;
-        stage.probes.leader_lost(&led)?;
+        stage.probes.leader_lost(&led, lost)?;
+        struck_nodes.push(node.to_string());
         stage.volume(node)?.restore_power()?;
         if left > 0 {
             stage.start_again(Party::Node(node))?;
@@ -149,7 +145,7 @@ pub(super) async fn cut_power(
             (node, led) = stage.busiest(struck, dice).await;
         }
     }
-    wound.saw(format!("{CUTS} power cuts"));
+    wound.saw(format!("power cuts of nodes {}", struck_nodes.join(", ")));
     Ok(())
 }
 

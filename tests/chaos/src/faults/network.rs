@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
 use rand::{RngExt as _, rngs::StdRng};
 
-use super::Wound;
+use super::{Wound, proof};
 use crate::{
+    grants::Led,
     kind::Kind,
     links::{Party, Quality},
     stage::{GATEWAYS, Stage, pick},
@@ -26,13 +26,13 @@ fn others(node: u16) -> impl Iterator<Item = Party> {
 }
 
 /// The node that leads most hears no other node. Gateways still reach it.
-pub(super) fn isolate(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
-    let node = wound.first()?;
+pub(super) fn isolate(stage: &mut Stage, wound: &mut Wound, led: &Led) -> anyhow::Result<()> {
+    let (node, lost) = (wound.first()?, stage.env().monotonic());
     wound.nodes.clear();
     for other in others(node) {
         stage.links.set_both(Party::Node(node), other, CUT);
     }
-    stage.probes.leader_lost(led)
+    stage.probes.leader_lost(led, lost)
 }
 
 pub(super) fn strike(
@@ -101,33 +101,11 @@ fn everywhere(stage: &Stage, quality: Quality) {
 
 /// Connections that were cut go on where they were, or, as often, turn out to be gone.
 pub(super) fn heal(stage: &mut Stage, wound: &mut Wound, dice: &mut StdRng) -> anyhow::Result<()> {
-    let counted = stage.links.tally().since(wound.links);
+    let moved = wound.moved(stage, None)?;
     stage.links.heal();
     if dice.random_bool(0.5) {
         stage.links.break_all();
     }
-    match wound.kind {
-        Kind::SlowLinks => {
-            ensure!(counted.pieces_delayed > 0, "nothing was delayed");
-            wound.saw(format!("{} pieces were late", counted.pieces_delayed));
-        }
-        Kind::LossyLinks => {
-            ensure!(
-                counted.resets + counted.half_closes > 0,
-                "no connection broke"
-            );
-            let (resets, half) = (counted.resets, counted.half_closes);
-            wound.saw(format!(
-                "{resets} connections were reset, {half} half closed"
-            ));
-        }
-        _ => {
-            ensure!(
-                counted.held > 0,
-                "nobody had anything to say to whom it was cut off from"
-            );
-            wound.saw(format!("{} pieces and connections waited", counted.held));
-        }
-    }
+    wound.saw(proof::counted(wound.kind, &moved)?);
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! Faults of processes: killed, paused, restarted.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rand::{RngExt as _, rngs::StdRng};
 
-use super::Wound;
+use super::{FROZEN_MAX, Wound};
 use crate::{
+    grants::Led,
     links::Party,
     stage::{GATEWAYS, Stage, process},
 };
@@ -14,10 +15,10 @@ use crate::{
 /// A node that was restarted gracefully is whole within this, unless something else is struck as well.
 const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(15);
 
-pub(super) fn kill(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
-    let node = wound.first()?;
+pub(super) fn kill(stage: &mut Stage, wound: &mut Wound, led: &Led) -> anyhow::Result<()> {
+    let (node, lost) = (wound.first()?, stage.env().monotonic());
     stage.kill(Party::Node(node))?;
-    stage.probes.leader_lost(led)?;
+    stage.probes.leader_lost(led, lost)?;
     wound.saw(format!("node {node} was killed"));
     Ok(())
 }
@@ -33,7 +34,7 @@ pub(super) fn kill_all(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<(
 
 pub(super) fn start_all(stage: &mut Stage, wound: &Wound) -> anyhow::Result<()> {
     for &node in &wound.nodes {
-        stage.start_again(Party::Node(node))?;
+        stage.start_unless_started(Party::Node(node))?;
     }
     Ok(())
 }
@@ -44,38 +45,31 @@ pub(super) fn kill_gateway(
     dice: &mut StdRng,
 ) -> anyhow::Result<()> {
     wound.nodes.clear();
-    wound.gateway = dice.random_range(1..=GATEWAYS);
-    stage.kill(Party::Gateway(wound.gateway))?;
-    wound.saw(format!("gateway {} was killed", wound.gateway));
+    let gateway = dice.random_range(1..=GATEWAYS);
+    wound.gateway = Some(gateway);
+    stage.kill(Party::Gateway(gateway))?;
+    wound.saw(format!("gateway {gateway} was killed"));
     Ok(())
 }
 
 pub(super) fn start_gateway(stage: &mut Stage, wound: &Wound) -> anyhow::Result<()> {
-    stage.start_again(Party::Gateway(wound.gateway))
+    let gateway = wound.gateway.context("no gateway was struck")?;
+    stage.start_again(Party::Gateway(gateway))
 }
 
-pub(super) fn pause(stage: &mut Stage, wound: &mut Wound, led: &[u32]) -> anyhow::Result<()> {
-    let node = wound.first()?;
+pub(super) fn pause(stage: &mut Stage, wound: &mut Wound, led: &Led) -> anyhow::Result<()> {
+    let (node, lost) = (wound.first()?, stage.env().monotonic());
     process(&mut stage.cluster, Party::Node(node))?.freeze()?;
-    stage.probes.leader_lost(led)
+    stage.probes.leader_lost(led, lost)
 }
 
-pub(super) async fn resume(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
+pub(super) fn resume(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
     let node = wound.first()?;
     let process = process(&mut stage.cluster, Party::Node(node))?;
-    let pid = process.pid().context("a paused node has ended")?;
-    ensure!(is_stopped(pid)?, "node {node} was not stopped");
+    ensure!(process.is_frozen()?, "node {node} was not stopped");
     process.thaw()?;
     wound.saw(format!("node {node} was stopped"));
     Ok(())
-}
-
-/// Whether a process is stopped, as the kernel sees it.
-fn is_stopped(pid: u32) -> anyhow::Result<bool> {
-    let state = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // After the name, which may hold anything but ends with the last parenthesis.
-    let (_, after) = state.rsplit_once(')').context("a line without a name")?;
-    Ok(after.trim_start().starts_with('T'))
 }
 
 /// Away for a moment, back for a moment: too short for some elections, too long for others.
@@ -91,7 +85,9 @@ pub(super) async fn stutter(
         process.freeze()?;
         env.sleep(Duration::from_millis(dice.random_range(100..1500)))
             .await;
+        process.frozen(&env, FROZEN_MAX).await?;
         process.thaw()?;
+        wound.over = Some(env.monotonic());
         env.sleep(Duration::from_millis(dice.random_range(50..600)))
             .await;
     }
@@ -119,6 +115,7 @@ pub(super) async fn rolling_restart(stage: &mut Stage, wound: &mut Wound) -> any
             "node {node}, asked to end, ended with {status}"
         );
         stage.start_again(Party::Node(node))?;
+        wound.over = Some(stage.env().monotonic());
         stage.whole_within(WHOLE_AGAIN_MAX).await;
     }
     wound.saw("every node was restarted in turn");

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use super::{END_BY_ITSELF_MAX, Wound};
+use super::{END_BY_ITSELF_MAX, Wound, proof};
 use crate::{
     links::Party,
     stage::{Stage, process},
@@ -83,10 +83,14 @@ pub(super) fn no_memory(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<
     limit(pid, Resource::As, Some(1 << 20))
 }
 
+/// Who may panic over it is told by what it says.
 pub(super) async fn memory_again(stage: &mut Stage, wound: &mut Wound) -> anyhow::Result<()> {
     let node = wound.first()?;
     let ended = stage.ends_by_itself(node, END_BY_ITSELF_MAX).await;
-    ensure!(ended, "node {node} had memory enough");
-    wound.saw(format!("node {node} had no memory left and ended"));
+    let status = ended.with_context(|| format!("node {node} had memory enough"))?;
+    let log = stage.unsearched(Party::Node(node))?;
+    let said = proof::died_of_memory(&log);
+    let said = said.with_context(|| format!("node {node} ended with {status}"))?;
+    wound.saw(format!("node {node} ended with {status} and said: {said}"));
     stage.start_again(Party::Node(node))
 }

@@ -210,25 +210,30 @@ async fn step(stage: &mut Stage, step: &Step, goodput: &Goodput) -> anyhow::Resu
     env.sleep(step.hold).await;
     let heals_at = |wound: &Wound| wound.kind.heals_at(&step.kinds);
     wounds.sort_by_key(heals_at);
-    let mut proof = Vec::new();
-    for wound in wounds {
-        if heals_at(&wound) == HEALS_LAST && !proof.is_empty() {
+    let (mut proof, mut healed) = (Vec::new(), begun);
+    for wound in &mut wounds {
+        if heals_at(wound) == HEALS_LAST && !proof.is_empty() {
             env.sleep(WRONG_FROM_THE_START).await;
         }
-        proof.push(faults::heal(stage, wound, &mut dice).await?);
+        let done = faults::heal(stage, wound, &mut dice).await?;
+        proof.push(done.proof);
+        healed = healed.max(done.ended);
     }
-    let healed = env.monotonic();
     let recovered = goodput.recovered(healed, usual, RECOVERY_MAX).await;
     let answers_by_second = goodput.by_second(begun);
     let silences = stage.probes.finish().await?;
     stage.cluster.await_whole().await?;
+    for wound in &wounds {
+        proof.extend(faults::after_whole(stage, wound).await?);
+    }
+    stage.ensure_nobody_panicked()?;
     Ok(StepReport {
         kinds: step.kinds.clone(),
         usual_per_second: usual,
         struck_ms: millis(healed - begun),
         recovery_ms: millis(recovered.unwrap_or(RECOVERY_MAX)),
         answers_by_second,
-        silences_ms: silences.into_iter().map(millis).collect(),
+        silences_ms: silences.measured.into_iter().map(millis).collect(),
         proof,
     })
 }

@@ -32,6 +32,8 @@ fn bring(kinds: &[Kind], seed: u64) {
         steps_per_round: kinds.len(),
         clients: 16,
         pause: Duration::from_millis(10),
+        // No bar is held here.
+        watch: Duration::from_secs(1),
         fill: 0,
     };
     for kind in kinds {

@@ -5,6 +5,7 @@
 //!   them and [`volume`]s under them.
 //! * [`faults`]: each kind's strike and healing, with proof that it struck.
 //! * [`run`]: steps and rounds; everything that clients saw is judged by the harness's checker.
+//! * `goodput`: answers a second after each fault; `others`: what shards keep that were not struck.
 //! * [`report`]: what runs have shown, and the bars.
 //!
 //! Deliberately absent: anything of the program itself, which runs unchanged; and mercy: a fault that did
@@ -18,6 +19,7 @@ mod grants;
 pub mod kind;
 pub mod links;
 pub mod means;
+mod others;
 mod replicas;
 pub mod report;
 pub mod run;

@@ -1,17 +1,25 @@
 //! What runs have shown: a file that grows by one entry a run, so that an hour can be had in pieces.
+//!
+//! * [`run`]: one run, its steps, and the bars that it missed; [`spread`]: ranks.
+//!
+//! The file holds a line for each kind and each step, so that a change of it can be read.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+mod run;
+mod spread;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Context as _;
-use quorate_harness::checker::Report as Judged;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    run::{
+        Counts, OTHERS_KEPT_PERCENT_MIN, RECOVERY_MS_MAX, RunReport, SILENCE_MS_P99_MAX, StepReport,
+    },
+    spread::Spread,
+};
 use crate::kind::Kind;
-
-/// After a leader's death every shard grants again within this, 99 times of a hundred.
-pub const SILENCE_MS_P99_MAX: u64 = 2_000;
-/// After the end of any fault goodput is back within this.
-pub const RECOVERY_MS_MAX: u64 = 5_000;
 
 /// All runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -37,62 +45,10 @@ pub struct Totals {
     pub operations: usize,
     /// Of single nodes.
     pub power_cuts: usize,
-    /// Outcomes that were unknown at first, each resolved since.
-    pub unknown_resolved: u64,
+    /// Attempts whose outcome was unknown when they ended, each resolved since.
+    pub unknown_attempts: u64,
     /// Runs that broke a promise, or did not end.
     pub failed: usize,
-}
-
-/// One run.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct RunReport {
-    /// Of the schedule.
-    pub seed: u64,
-    /// Unix milliseconds.
-    pub started_ms: i64,
-    /// How long it took.
-    pub seconds: u64,
-    /// Processors and memory.
-    pub machine: String,
-    /// Calls that were judged.
-    pub operations: usize,
-    /// Sales granted, each counted once.
-    pub grants: u64,
-    /// Sales denied.
-    pub denials: u64,
-    /// Slips recorded.
-    pub slips: u64,
-    /// Outcomes that were unknown at first.
-    pub unknown: u64,
-    /// Of single nodes.
-    pub power_cuts: usize,
-    /// Kinds that the machine did not permit, and why.
-    pub missing: BTreeMap<String, String>,
-    /// What was broken; empty: nothing.
-    pub failure: String,
-    /// Each step.
-    pub steps: Vec<StepReport>,
-}
-
-/// One step.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct StepReport {
-    /// One kind, or two.
-    #[serde(with = "names")]
-    pub kinds: Vec<Kind>,
-    /// Answers a second before it.
-    pub usual_per_second: f64,
-    /// From the first strike to the end of the last fault.
-    pub struck_ms: u64,
-    /// From there until goodput was back.
-    pub recovery_ms: u64,
-    /// Answers in each second from the first strike until goodput was back.
-    #[serde(default)]
-    pub answers_by_second: Vec<u64>,
-    /// For each shard that lost its leader, the time until it granted again.
-    pub silences_ms: Vec<u64>,
-    /// What shows that the faults struck.
-    pub proof: Vec<String>,
 }
 
 /// What is known of one kind.
@@ -102,114 +58,92 @@ pub struct KindReport {
     pub alone: usize,
     /// Steps with another as well.
     pub mixed: usize,
-    /// Time until goodput was back, in milliseconds, alone.
+    /// Time until goodput was back for good, in milliseconds, alone.
     pub recovery_alone: Spread,
     /// The same, mixed.
     pub recovery_mixed: Spread,
+    /// How long goodput lay below the bar once more, in milliseconds, alone or mixed, where it did.
+    pub relapse: Spread,
     /// Time until a shard granted again, in milliseconds, alone.
     pub silence_alone: Spread,
+    /// Shards whose silence was cut short, or not measured at all, alone.
+    pub silence_unknown: usize,
+    /// What clients of other shards kept of their rate in the worst second of all.
+    pub others_kept_percent: Option<u64>,
 }
 
-/// How values are spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spread {
-    /// How many.
-    pub count: usize,
-    /// Half are no more than this.
-    pub p50: u64,
-    /// Ninety-nine of a hundred are no more than this.
-    pub p99: u64,
-    /// The largest.
-    pub max: u64,
-}
-
-impl Spread {
-    /// Of these values.
-    #[must_use]
-    pub fn of(mut values: Vec<u64>) -> Self {
-        values.sort_unstable();
-        let rank = |share: f64| {
-            let rank = (values.len() as f64 * share).ceil() as usize;
-            values.get(rank.saturating_sub(1)).copied().unwrap_or(0)
-        };
+impl KindReport {
+    fn of<'a>(kind: Kind, steps: impl Iterator<Item = &'a StepReport>) -> Self {
+        let steps = steps.filter(|step| step.kinds.contains(&kind));
+        let (alone, mixed): (Vec<&StepReport>, Vec<&StepReport>) =
+            steps.partition(|step| step.kinds.len() == 1);
+        let recovery =
+            |steps: &[&StepReport]| Spread::of(steps.iter().map(|step| step.recovery_ms).collect());
+        let both = alone.iter().chain(&mixed);
+        let relapses = both.map(|step| step.relapse_ms).filter(|ms| *ms > 0);
+        let silences = alone.iter().flat_map(|step| step.known_silences());
+        let known: usize = silences.clone().count();
+        let lost = alone
+            .iter()
+            .map(|step| step.silences_ms.len() + step.cut_short_ms.len() + step.not_measured);
+        let lost: usize = lost.sum();
         Self {
-            count: values.len(),
-            p50: rank(0.5),
-            p99: rank(0.99),
-            max: values.last().copied().unwrap_or(0),
+            alone: alone.len(),
+            mixed: mixed.len(),
+            recovery_alone: recovery(&alone),
+            recovery_mixed: recovery(&mixed),
+            relapse: Spread::of(relapses.collect()),
+            silence_alone: Spread::of(silences.collect()),
+            silence_unknown: lost - known,
+            others_kept_percent: alone
+                .iter()
+                .filter_map(|step| step.others_kept_percent)
+                .min(),
         }
     }
-}
 
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            0 => Ok(()),
-            _ => write!(f, "{} / {} / {}", self.p50, self.p99, self.max),
-        }
-    }
-}
-
-impl StepReport {
-    /// In one line.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let names: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-        let silence = self.silences_ms.iter().max();
-        let silence = silence.map_or(String::new(), |ms| format!(", shards grant after {ms} ms"));
-        let slow = match self.recovery_ms > RECOVERY_MS_MAX {
-            true => format!(", second by second {:?}", self.answers_by_second),
-            false => String::new(),
+    fn row(&self, name: &str) -> String {
+        let unknown = match self.silence_unknown {
+            0 => String::new(),
+            unknown => unknown.to_string(),
         };
+        let kept = self.others_kept_percent;
+        let kept = kept.map_or(String::new(), |kept| format!("{kept} %"));
         format!(
-            "{}: {:.0}/s back after {} ms{silence}{slow} [{}]",
-            names.join(" + "),
-            self.usual_per_second,
-            self.recovery_ms,
-            self.proof.join(" | ")
+            "| {name} | {} | {} | {} | {} | {} | {} | {unknown} | {kept} |\n",
+            self.alone,
+            self.mixed,
+            self.recovery_alone,
+            self.recovery_mixed,
+            self.relapse,
+            self.silence_alone,
         )
     }
 }
 
 impl RunReport {
-    /// Adds what was judged.
-    pub fn judged(&mut self, judged: &Judged) {
-        self.operations += judged.calls;
-        self.grants += judged.grants;
-        self.denials += judged.denials;
-        self.slips += judged.slips;
-        self.unknown += judged.unknown;
+    fn row(&self) -> String {
+        let started = Timestamp::from_millisecond(self.started_ms);
+        let started = started.map_or(String::new(), |at| {
+            at.strftime("%Y-%m-%d %H:%M").to_string()
+        });
+        let or_none = |words: String| match words.is_empty() {
+            true => "none".to_owned(),
+            // One row, whatever was said.
+            false => words.replace('\n', " ").replace('|', "/"),
+        };
+        let failure = self.failure.lines().next().unwrap_or_default().to_owned();
+        let missed: Vec<String> = self.missed.iter().chain(&self.lacked).cloned().collect();
+        format!(
+            "| {started} | {} | {} | {} | {} | {} | {} |\n",
+            self.commit,
+            self.seconds / 60,
+            self.steps.len(),
+            self.operations,
+            or_none(failure),
+            or_none(missed.join("; "))
+        )
     }
-
-    /// The bars that this run missed, in words.
-    #[must_use]
-    pub fn missed(&self) -> Vec<String> {
-        let mut missed = Vec::new();
-        let silence = Spread::of(deaths(&self.steps));
-        if silence.p99 > SILENCE_MS_P99_MAX {
-            missed.push(format!(
-                "after a leader's death, of {} shards 99 % grant again after {} ms; the bar is {SILENCE_MS_P99_MAX}",
-                silence.count, silence.p99
-            ));
-        }
-        for step in &self.steps {
-            if step.recovery_ms > RECOVERY_MS_MAX {
-                missed.push(format!(
-                    "after {:?} goodput was back after {} ms; the bar is {RECOVERY_MS_MAX}",
-                    step.kinds, step.recovery_ms
-                ));
-            }
-        }
-        missed
-    }
-}
-
-/// How long shards were silent whose leader died, in steps with nothing else.
-fn deaths(steps: &[StepReport]) -> Vec<u64> {
-    let dead = steps
-        .iter()
-        .filter(|step| matches!(step.kinds[..], [kind] if kind.leader_dies()));
-    dead.flat_map(|step| step.silences_ms.clone()).collect()
 }
 
 impl Report {
@@ -219,14 +153,16 @@ impl Report {
     /// The file is something else.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).with_context(|| path.display().to_string()),
+            Ok(text) => serde_json::from_str(&text)
+                .with_context(|| format!("{} holds no such report", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
     }
 
-    /// Adds a run and reckons everything anew.
-    pub fn add(&mut self, run: RunReport) {
+    /// Adds a run that is over, and reckons everything anew.
+    pub fn add(&mut self, mut run: RunReport) {
+        run.conclude();
         self.runs.push(run);
         self.totals = Totals::default();
         self.kinds = BTreeMap::new();
@@ -235,27 +171,13 @@ impl Report {
             self.totals.seconds += run.seconds;
             self.totals.operations += run.operations;
             self.totals.power_cuts += run.power_cuts;
-            self.totals.unknown_resolved += run.unknown;
+            self.totals.unknown_attempts += run.unknown_attempts;
             self.totals.failed += usize::from(!run.failure.is_empty());
             self.totals.faults += run.steps.iter().map(|step| step.kinds.len()).sum::<usize>();
         }
-        let steps: Vec<&StepReport> = self.runs.iter().flat_map(|run| &run.steps).collect();
         for kind in Kind::ALL {
-            let of_kind = |alone: bool| {
-                let steps = steps.iter().copied();
-                let steps = steps.filter(move |step| step.kinds.contains(&kind));
-                steps.filter(move |step| (step.kinds.len() == 1) == alone)
-            };
-            let recovery =
-                |alone| Spread::of(of_kind(alone).map(|step| step.recovery_ms).collect());
-            let silences = of_kind(true).flat_map(|step| step.silences_ms.clone());
-            let known = KindReport {
-                alone: of_kind(true).count(),
-                mixed: of_kind(false).count(),
-                recovery_alone: recovery(true),
-                recovery_mixed: recovery(false),
-                silence_alone: Spread::of(silences.collect()),
-            };
+            let steps = self.runs.iter().flat_map(|run| &run.steps);
+            let known = KindReport::of(kind, steps);
             if known.alone + known.mixed > 0 {
                 self.kinds.insert(kind.name().to_owned(), known);
             }
@@ -269,29 +191,51 @@ impl Report {
         let mut text = format!(
             "# Chaos on real processes\n\n\
              {} runs, {} minutes, {} faults, {} operations judged, {} power cuts of single nodes,\n\
-             {} unknown outcomes, each resolved. Runs that broke a promise or did not end: {}.\n\n\
-             Milliseconds; p50 / p99 / most. Goodput is back when 95 % of the answers a second before the fault are.\n\n\
-             | kind | alone | mixed | goodput back, alone | goodput back, mixed | shards grant again, alone |\n\
-             |---|---:|---:|---:|---:|---:|\n",
+             {} attempts with unknown outcome, each resolved. Runs that broke a promise or did not end: {}.\n\n\
+             | begun (UTC) | commit | minutes | steps | operations | failure | bars missed |\n\
+             |---|---|---:|---:|---:|---|---|\n",
             totals.runs,
             totals.seconds / 60,
             totals.faults,
             totals.operations,
             totals.power_cuts,
-            totals.unknown_resolved,
+            totals.unknown_attempts,
             totals.failed
         );
-        for (name, kind) in &self.kinds {
-            text += &format!(
-                "| {name} | {} | {} | {} | {} | {} |\n",
-                kind.alone,
-                kind.mixed,
-                kind.recovery_alone,
-                kind.recovery_mixed,
-                kind.silence_alone
-            );
-        }
+        text.extend(self.runs.iter().map(RunReport::row));
+        text += "\nMilliseconds; p50 / p99 / most. What is measured from when to when is told in\n\
+                 [reliability](../reliability.md#chaos-on-real-processes).\n\n\
+                 | kind | alone | mixed | goodput back, alone | goodput back, mixed | below once more | shards grant again, alone | not known of how many | others kept at least |\n\
+                 |---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+        text.extend(self.kinds.iter().map(|(name, kind)| kind.row(name)));
         text
+    }
+
+    /// A line for each kind and each step.
+    fn to_json(&self) -> anyhow::Result<String> {
+        let mut kinds = Vec::new();
+        for (name, kind) in &self.kinds {
+            let (name, kind) = (serde_json::to_string(name)?, serde_json::to_string(kind)?);
+            kinds.push(format!("{name}: {kind}"));
+        }
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            let steps: Result<Vec<String>, _> =
+                run.steps.iter().map(serde_json::to_string).collect();
+            let about = RunReport {
+                steps: Vec::new(),
+                ..run.clone()
+            };
+            let about = serde_json::to_string(&about)?;
+            let about = about.strip_suffix("[]}").context("steps come last")?;
+            runs.push(format!("{about}[\n{}\n]}}", steps?.join(",\n")));
+        }
+        Ok(format!(
+            "{{\n\"totals\": {},\n\"kinds\": {{\n{}\n}},\n\"runs\": [\n{}\n]\n}}\n",
+            serde_json::to_string(&self.totals)?,
+            kinds.join(",\n"),
+            runs.join(",\n")
+        ))
     }
 
     /// Writes the file, and one for people beside it, each whole or not at all.
@@ -302,30 +246,13 @@ impl Report {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        let json = serde_json::to_string_pretty(self)? + "\n";
-        for (extension, text) in [("json", json), ("md", self.to_markdown())] {
+        let texts = [("json", self.to_json()?), ("md", self.to_markdown())];
+        for (extension, text) in texts {
             let draft = path.with_extension("new");
             fs::write(&draft, text)?;
             fs::rename(draft, path.with_extension(extension))?;
         }
         Ok(())
-    }
-}
-
-/// Kinds by their names.
-mod names {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-    use super::Kind;
-
-    pub(super) fn serialize<S: Serializer>(kinds: &[Kind], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(kinds.iter().map(|kind| kind.name()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Kind>, D::Error> {
-        let names = Vec::<String>::deserialize(from)?;
-        let kinds = names.iter().map(|name| name.parse());
-        kinds.collect::<Result<_, _>>().map_err(D::Error::custom)
     }
 }
 
@@ -335,57 +262,83 @@ mod tests {
 
     use super::*;
 
-    fn step(kinds: &[Kind], recovery_ms: u64, silences_ms: &[u64]) -> StepReport {
+    fn killed(silences_ms: &[u64]) -> StepReport {
         StepReport {
-            kinds: kinds.to_vec(),
-            recovery_ms,
+            kinds: vec![Kind::KillNode],
+            recovery_ms: 40,
             silences_ms: silences_ms.to_vec(),
             ..StepReport::default()
         }
     }
 
-    #[test]
-    fn runs_add_up_in_one_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("chaos/report.json");
+    fn saved(path: &Path) -> Report {
         for seed in 1..=2 {
-            let mut report = Report::load(&path).unwrap();
+            let mut report = Report::load(path).unwrap();
+            let cut_short = StepReport {
+                relapse_ms: 700,
+                cut_short_ms: vec![900],
+                not_measured: 2,
+                others_kept_percent: Some(90 + seed),
+                ..killed(&[1_700])
+            };
             report.add(RunReport {
                 seed,
                 operations: 100,
                 power_cuts: 3,
-                steps: vec![step(&[Kind::KillNode], 40, &[1_500, 1_900])],
+                steps: vec![killed(&[1_500, 1_900]), cut_short],
                 ..RunReport::default()
             });
-            report.save(&path).unwrap();
+            report.save(path).unwrap();
         }
-        let report = Report::load(&path).unwrap();
+        Report::load(path).unwrap()
+    }
+
+    #[test]
+    fn runs_add_up_in_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let report = saved(&directory.path().join("chaos/report.json"));
         assert_eq!(
             (report.totals.operations, report.totals.power_cuts),
             (200, 6)
         );
         let killed = &report.kinds["kill-node"];
-        assert_eq!((killed.alone, killed.silence_alone.max), (2, 1_900));
-        assert!(report.runs[0].missed().is_empty());
+        assert_eq!((killed.alone, killed.silence_alone.max), (4, 1_900));
+        assert_eq!((killed.relapse.count, killed.silence_unknown), (2, 6));
+        assert_eq!(killed.others_kept_percent, Some(91));
+        assert!(report.runs[0].missed.is_empty());
+        assert_eq!(report.runs[1].counts.not_measured, 2);
     }
 
     #[test]
-    fn a_missed_bar_is_named() {
-        let run = RunReport {
-            steps: vec![
-                step(&[Kind::KillNode], 40, &[2_001]),
-                // Two faults at once: no time is promised for the shards, one is for goodput.
-                step(&[Kind::KillNode, Kind::SlowLinks], 5_001, &[9_000]),
-            ],
+    fn a_step_is_a_line_and_so_is_a_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        let report = saved(&path);
+        let json = fs::read_to_string(&path).unwrap();
+        let steps = json.lines().filter(|line| line.starts_with("{\"kinds\":"));
+        assert_eq!(steps.count(), 4);
+        assert!(json.lines().count() < 20, "{json}");
+        let empty = Report::default().to_json().unwrap();
+        assert!(serde_json::from_str::<Report>(&empty).is_ok(), "{empty}");
+
+        let mut failed = report;
+        failed.add(RunReport {
+            failure: "round 1\nmuch | more".to_owned(),
+            missed: Vec::new(),
             ..RunReport::default()
-        };
-        assert_eq!(run.missed().len(), 2, "{:?}", run.missed());
+        });
+        let text = failed.to_markdown();
+        let rows = text.lines().filter(|line| line.starts_with("| 1970"));
+        assert_eq!(rows.count(), 3, "{text}");
+        assert!(text.contains("| round 1 | none |"), "{text}");
+        assert!(text.contains("attempts with unknown outcome"), "{text}");
     }
 
     #[test]
-    fn a_spread_has_its_ranks() {
-        let spread = Spread::of((1..=200).rev().collect());
-        assert_eq!((spread.p50, spread.p99, spread.max), (100, 198, 200));
-        assert_eq!(Spread::of(Vec::new()), Spread::default());
+    fn a_file_of_another_format_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        fs::write(&path, r#"{"totals": {}, "kinds": {}, "runs": []}"#).unwrap();
+        assert!(Report::load(&path).is_err());
     }
 }

@@ -3,15 +3,13 @@
 
 use std::{collections::BTreeSet, ops::Range, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use quorate_harness::{
-    checker::{
-        self, Report as Judged,
-        facts::{Fact, Totals},
-    },
-    cluster::{Cluster, ClusterOptions},
+    checker::{Report as Judged, facts::Totals},
+    cluster::ClusterOptions,
     history::{History, Record},
-    shelves::{Shelves, drained},
+    judge::judge_round,
+    shelves::Shelves,
     workload::{Workload, WorkloadOptions},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -398,43 +396,4 @@ async fn heal(
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-async fn judge_round(
-    cluster: &Cluster,
-    mut history: History,
-    since: Totals,
-) -> anyhow::Result<(Judged, Totals)> {
-    cluster.await_whole().await?;
-    drained(cluster).await?;
-    let counted = totals(cluster).await?;
-    // What the cluster counts of this round, to be held against what its clients know.
-    history.facts.push(Fact::Totals(Totals {
-        grants: counted.grants - since.grants,
-        units_granted: counted.units_granted - since.units_granted,
-        slips: counted.slips - since.slips,
-        units_on_slips: counted.units_on_slips - since.units_on_slips,
-        voids: counted.voids - since.voids,
-        units_voided: counted.units_voided - since.units_voided,
-    }));
-    let judged = checker::check(&history);
-    if judged.is_lawful() {
-        return Ok((judged, counted));
-    }
-    let path = cluster.path("history.jsonl");
-    history.save(&path).context("keep the history")?;
-    bail!("{judged}\nhistory: {}", path.display())
-}
-
-/// What the cluster counts, after all its replicas were compared.
-async fn totals(cluster: &Cluster) -> anyhow::Result<Totals> {
-    let totals = cluster.verify().await?.totals;
-    Ok(Totals {
-        grants: totals.grants,
-        units_granted: totals.units_granted,
-        slips: totals.slips,
-        units_on_slips: totals.units_on_slips,
-        voids: totals.voids,
-        units_voided: totals.units_voided,
-    })
 }

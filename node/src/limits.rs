@@ -45,19 +45,28 @@ pub(crate) const SNAPSHOT_TABLE_BYTES: usize = 16 << 20;
 /// A snapshot is sent in frames of about this size.
 pub(crate) const SNAPSHOT_FRAME_BYTES: usize = 256 << 10;
 
-/// A node sends one snapshot after the other and no faster than this, unless it is told otherwise: a lost disk
-/// is filled again beside the sales, not instead of them. A third of a processor, ten gigabytes in five minutes.
+/// A node sends snapshots no faster than this, all together, unless it is told otherwise: a lost disk is filled
+/// again beside the sales, not instead of them. A third of a processor, ten gigabytes in five minutes.
 pub(crate) const SNAPSHOT_BYTES_PER_SECOND: u64 = 32 << 20;
 
 /// Frames read ahead of a slow receiver.
 pub(crate) const SNAPSHOT_FRAMES_QUEUED: usize = 4;
 
-/// A snapshot of which nothing is taken in, or nothing arrives, for this long is given up: the others wait for
-/// it. Longer than a table or an install takes on a slow disk.
+/// A snapshot of which nothing is taken in, or nothing arrives, for this long (and no more than twice as long) is
+/// given up: others wait for it. Longer than a table takes on a slow disk.
 pub(crate) const SNAPSHOT_SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// A log is purged in spite of a snapshot under way after this long: a dead receiver must not fill the disk.
-pub(crate) const SNAPSHOT_PURGE_HOLD: Duration = Duration::from_secs(600);
+/// Snapshots that a node takes in at the same time; others are asked to come again. From each of the others one, at
+/// their pace, would be more than its disk and memory bear in a large cluster.
+pub(crate) const SNAPSHOTS_TAKEN_IN_MAX: usize = 2;
+
+/// Once its last frame has arrived, a snapshot is installed within this. That the receiver is gone is noticed by its
+/// connection long before.
+pub(crate) const SNAPSHOT_INSTALL_MAX: Duration = Duration::from_secs(600);
+
+/// A log is purged in spite of a snapshot under way after this long: a receiver that takes it in for ever must not
+/// fill the disk. A hundred gigabytes at the usual pace, three at a thirtieth of it.
+pub(crate) const SNAPSHOT_PURGE_HOLD: Duration = Duration::from_secs(3600);
 
 /// Envelopes queued for one peer. Beyond this the groups wait.
 pub(crate) const PEER_QUEUE: usize = 1024;

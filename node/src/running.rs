@@ -3,16 +3,16 @@
 //! State owned: the handles of its parts, for as long as it runs. Invariant: nothing here knows what carries
 //! its messages, what keeps its rows, or what time it is; all of that is handed in by [`NodeParts`].
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_link::env::{Env, TaskHandle};
 use quorate_proto::ids::{NodeId, ShardId};
 use quorate_proto::storage::NodeRecord;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::ClusterConfig;
 use crate::failure::Failure;
+use crate::limits;
 use crate::links::{Calls, DeliveryLinks, PeerLinks};
 use crate::metrics::Metrics;
 use crate::raft::Group;
@@ -61,7 +61,8 @@ pub struct RunningNode {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) failure: Failure,
     pub(crate) witness: Arc<Witness>,
-    pub(crate) snapshots_received: AtomicU64,
+    /// A permit for each snapshot that is being taken in.
+    pub(crate) snapshots_taken_in: Semaphore,
     queue: LogQueue,
     committer: Mutex<Option<TaskHandle>>,
 }
@@ -124,7 +125,7 @@ impl RunningNode {
             metrics: Arc::new(Metrics::new()),
             failure,
             witness,
-            snapshots_received: AtomicU64::new(0),
+            snapshots_taken_in: Semaphore::new(limits::SNAPSHOTS_TAKEN_IN_MAX),
             queue,
             committer: Mutex::new(Some(committer)),
         });

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver as _;
@@ -24,7 +24,8 @@ use super::network::GroupNetwork;
 use super::options;
 use super::peer::SharedNetwork;
 use super::snapshot::{SnapshotData, SpooledSnapshot, finish_interrupted_install, meta_of};
-use super::snapshot_sender::{SnapshotLane, SnapshotSender};
+use super::snapshot_lane::{SnapshotLane, UnderWay};
+use super::snapshot_sender::SnapshotSender;
 use super::state_machine::{ReplicaState, StateMachine};
 use super::types::{Applied, Entry, Host, LogId, Proposal, Snapshot, TypeConfig, Vote};
 use crate::limits;
@@ -116,7 +117,8 @@ pub(crate) struct Group {
     state: Arc<ReplicaState>,
     log: GroupLog,
     leadership: watch::Receiver<Leadership>,
-    snapshots_under_way: Arc<AtomicUsize>,
+    snapshots_under_way: Arc<UnderWay>,
+    env: Env,
     closing: AtomicBool,
 }
 
@@ -144,7 +146,7 @@ impl Group {
             env.clone(),
         )?);
         let log = GroupLog::open(shard, engine, queue)?;
-        let snapshots_under_way = Arc::new(AtomicUsize::new(0));
+        let snapshots_under_way = Arc::<UnderWay>::default();
         let network = GroupNetwork {
             group: shard,
             replica,
@@ -177,6 +179,7 @@ impl Group {
             log,
             leadership,
             snapshots_under_way,
+            env,
             closing: AtomicBool::new(false),
         })
     }
@@ -286,25 +289,19 @@ impl Group {
         }
     }
 
-    /// Notes that everything up to `point` is durable, and lets the log be purged up to there.
-    ///
-    /// With `hold` set, nothing is purged while a snapshot is being sent.
-    pub(crate) async fn flushed(&self, point: AppliedPoint, hold: bool) {
+    /// Notes that everything up to `point` is durable, and lets the log be purged up to there, unless a snapshot is
+    /// being sent.
+    pub(crate) async fn flushed(&self, point: AppliedPoint) {
         if point.log_id.is_none() {
             return;
         }
         self.state.mark_durable(point);
-        if hold && self.snapshots_under_way.load(Ordering::Relaxed) > 0 {
+        if self.snapshots_under_way.holds_log(self.env.monotonic()) {
             return;
         }
         if let Err(fatal) = self.raft.trigger().snapshot().await {
             tracing::debug!(shard = %self.shard, %fatal, "no purge: the replica has stopped");
         }
-    }
-
-    /// Whether a snapshot is being sent.
-    pub(crate) fn sends_snapshot(&self) -> bool {
-        self.snapshots_under_way.load(Ordering::Relaxed) > 0
     }
 
     /// The replica as an operator sees it.

@@ -152,7 +152,7 @@ impl RaftStateMachine<TypeConfig> for FlushingMachine {
         let engine = Arc::clone(&self.source.engine);
         let mut spool = SnapshotSpool::new(engine, SHARD, "suite".to_owned(), Env::system());
         for (key, value) in rows_of(&*snapshot.engine).map_err(io::Error::other)? {
-            spool.push(key, value).await?;
+            spool.push(key, value).await.map_err(io::Error::other)?;
         }
         let received = SnapshotData::Received(spool.finish().await?);
         self.inner.install_snapshot(meta, received).await

@@ -21,9 +21,12 @@ mod peer;
 mod planted;
 mod runtime;
 mod snapshot;
+mod snapshot_lane;
 mod snapshot_receiver;
 mod snapshot_rows;
 mod snapshot_sender;
+#[cfg(test)]
+mod snapshot_turns;
 mod state_machine;
 mod types;
 
@@ -34,8 +37,8 @@ pub(crate) use inbound::{FindGroup, Inbound};
 pub use observe::{LogPosition, ObservedEntry, ObservedOutbox, ObservedReplica, ObservedState};
 pub use peer::PeerUnreachable;
 pub(crate) use peer::{PeerNetwork, PeerSession, Route, SessionSender, SharedNetwork};
+pub(crate) use snapshot_lane::SnapshotLane;
 pub use snapshot_receiver::SnapshotRefused;
 pub(crate) use snapshot_receiver::receive_snapshot;
-pub(crate) use snapshot_sender::SnapshotLane;
 pub(crate) use state_machine::Digest;
 pub(crate) use types::{Applied, Host};

@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use openraft::OptionalSend;
-use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{
     Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
     RaftNetworkFactory,
@@ -31,6 +31,7 @@ use super::codec::{
 };
 use super::peer::{PeerSession, PeerUnreachable, Route, SharedNetwork};
 use super::snapshot::SnapshotData;
+use super::snapshot_lane::Turn;
 use super::snapshot_sender::SnapshotSender;
 use super::types::{Host, Snapshot, TypeConfig, Vote};
 use crate::limits;
@@ -59,6 +60,7 @@ impl RaftNetworkFactory<TypeConfig> for GroupNetwork {
             },
             peers: Arc::clone(&self.peers),
             snapshots: Arc::clone(&self.snapshots),
+            turn: None,
             env: self.env.clone(),
         }
     }
@@ -69,6 +71,8 @@ pub(crate) struct ReplicaClient {
     route: Route,
     peers: SharedNetwork,
     snapshots: Arc<SnapshotSender>,
+    /// To send a snapshot, from when it was waited for until the next attempt, which comes at once.
+    turn: Option<Turn>,
     env: Env,
 }
 
@@ -361,6 +365,12 @@ impl NetTransferLeader<TypeConfig> for ReplicaClient {
     }
 }
 
+/// openraft has read where a snapshot stands before it calls, and goes on from there after it. A log may be purged
+/// beyond that while the turn is waited for, and the receiver would need another snapshot, and so on for ever.
+#[derive(Debug, thiserror::Error)]
+#[error("the turn to send has come only now; the snapshot must be looked at again")]
+struct TurnCame;
+
 impl NetSnapshot<TypeConfig> for ReplicaClient {
     type SnapshotData = SnapshotData;
 
@@ -371,8 +381,23 @@ impl NetSnapshot<TypeConfig> for ReplicaClient {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let send = self.snapshots.send(self.route, vote);
-        match select(Box::pin(cancel), Box::pin(send)).await {
+        let mut cancel = Box::pin(cancel);
+        let turn = match self.turn.take() {
+            Some(turn) => turn,
+            None => {
+                let turn = self.snapshots.lane.turn(self.route.node);
+                match select(cancel.as_mut(), Box::pin(turn)).await {
+                    Either::Left((closed, _)) => return Err(StreamingError::Closed(closed)),
+                    Either::Right((turn, _)) if turn.was_waited_for => {
+                        self.turn = Some(turn);
+                        return Err(StreamingError::Network(NetworkError::new(&TurnCame)));
+                    }
+                    Either::Right((turn, _)) => turn,
+                }
+            }
+        };
+        let send = self.snapshots.send(self.route, vote, turn);
+        match select(cancel, Box::pin(send)).await {
             Either::Left((closed, _)) => Err(StreamingError::Closed(closed)),
             Either::Right((Ok(reply), _)) => required_vote(reply.vote.as_ref())
                 .map(SnapshotResponse::new)

@@ -79,11 +79,25 @@ pub(crate) struct SnapshotSpool {
     name: String,
     /// Key ranges that the sender's replica owned.
     owned: Vec<KeyRange>,
+    /// Of the next table, all within one of these ranges.
     rows: Vec<Row>,
     bytes: usize,
+    /// Of the last table.
+    last_key: Vec<u8>,
     rows_total: u64,
     tables: Vec<String>,
     env: Env,
+}
+
+/// Why a row was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpoolError {
+    /// The sender's fault.
+    #[error("{0}")]
+    Row(String),
+    /// This node stops.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Complete tables of one snapshot; they are removed if it is never installed.
@@ -104,6 +118,7 @@ impl SnapshotSpool {
             owned: keys::ranges(group, None),
             rows: Vec::new(),
             bytes: 0,
+            last_key: Vec::new(),
             rows_total: 0,
             tables: Vec::new(),
             env,
@@ -111,18 +126,29 @@ impl SnapshotSpool {
     }
 
     /// Adds a row; keys must ascend over the whole snapshot.
-    pub(crate) async fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StorageError> {
-        const ACTION: &str = "receiving a snapshot";
-        if self.rows.last().is_some_and(|(last, _)| *last >= key) {
-            return Err(StorageError::new(ACTION, "its keys do not ascend"));
+    ///
+    /// A table ends with its range: other groups' rows lie behind it, and a table that spans any cannot be put below
+    /// them.
+    pub(crate) async fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), SpoolError> {
+        let last = self.rows.last().map_or(&self.last_key, |(last, _)| last);
+        if *last >= key {
+            return Err(SpoolError::Row("its keys do not ascend".to_owned()));
         }
-        let owns = |(first, end): &KeyRange| *first <= key && key < *end;
-        if !self.owned.iter().any(owns) {
-            return Err(StorageError::new(ACTION, "it holds a row of another group"));
+        let range_of = |key: &[u8]| {
+            let within = |(first, end): &KeyRange| **first <= *key && *key < **end;
+            self.owned.iter().position(within)
+        };
+        let Some(range) = range_of(&key) else {
+            return Err(SpoolError::Row(
+                "it holds a row of another group".to_owned(),
+            ));
+        };
+        if range_of(last).is_some_and(|before| before != range) {
+            self.write_table().await?;
         }
         if key == keys::facts(self.group) && self.group != ShardId::SYSTEM {
-            let facts =
-                codec::decode_facts(value.clone()).map_err(|e| StorageError::new(ACTION, e))?;
+            let facts = codec::decode_facts(value.clone());
+            let facts = facts.map_err(|e| SpoolError::Row(e.to_string()))?;
             self.owned = keys::ranges(self.group, facts.range());
         }
         self.bytes += key.len() + value.len();
@@ -156,6 +182,9 @@ impl SnapshotSpool {
         }
         let name = format!("{}-{:04}.sst", self.name, self.tables.len());
         self.tables.push(name.clone());
+        if let Some((last, _)) = self.rows.last() {
+            self.last_key.clone_from(last);
+        }
         let (engine, rows) = (Arc::clone(&self.engine), std::mem::take(&mut self.rows));
         self.bytes = 0;
         // If nobody waits for it any more, the table is there until the next start.
@@ -209,6 +238,8 @@ pub(super) async fn install(
     let mut clears = owned_ranges(&StateView(&*state.engine), state.group)
         .map_err(|e| StorageError::new("installing a snapshot", e))?;
     clears.append(&mut spooled.owned);
+    clears.sort();
+    clears.dedup();
     let pending = pb::PendingInstall {
         point: Some(applied_to_proto(&point)),
         tables: spooled.tables.clone(),
@@ -269,4 +300,59 @@ fn clears_of(pending: &pb::PendingInstall) -> Vec<KeyRange> {
         .iter()
         .map(|range| (range.first.to_vec(), range.end.to_vec()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use quorate_proto::ring::even_split;
+    use tempfile::TempDir;
+
+    use super::super::snapshot_rows::tests::{SHARDS, neighbours, rows_of};
+    use super::*;
+    use crate::storage::{RocksEngine, StorageTuning};
+
+    #[tokio::test]
+    async fn tables_lie_below_what_the_neighbours_wrote() {
+        let dir = TempDir::new().unwrap();
+        let engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
+        let engine = Arc::new(engine);
+        let all = neighbours();
+        for (shard, range) in (1..).zip(even_split(SHARDS)) {
+            let group = ShardId::new(shard);
+            let rows = rows_of(&all, group, range);
+            let name = format!("incoming-{shard}");
+            let mut spool = SnapshotSpool::new(engine.clone(), group, name, Env::system());
+            for (key, value) in rows.clone() {
+                spool.push(key, value).await.unwrap();
+            }
+            let spooled = spool.finish().await.unwrap();
+            let replaced = engine.replace_state(&spooled.owned, &spooled.tables);
+            replaced.await.unwrap();
+            // It goes on selling, and so lies around the next one.
+            let sold = rows.into_iter().map(|(key, value)| (key, Some(value)));
+            engine.write_state(sold.collect()).unwrap();
+        }
+        // One for what was written between two of them each, and none of theirs.
+        assert_eq!(engine.state_tables_on(0), u64::from(SHARDS) - 1);
+    }
+
+    #[tokio::test]
+    async fn rows_out_of_order_are_refused_across_tables() {
+        let dir = TempDir::new().unwrap();
+        let engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
+        let group = ShardId::SYSTEM;
+        let mut spool = SnapshotSpool::new(Arc::new(engine), group, "t".to_owned(), Env::system());
+        let ranges = keys::ranges(group, None);
+        let [facts, outbox] = &ranges[..] else {
+            panic!("{} ranges", ranges.len());
+        };
+        let row = |(first, _): &KeyRange| [&first[..], &[1]].concat();
+        spool.push(row(outbox), Vec::new()).await.unwrap();
+        let earlier = spool.push(row(facts), Vec::new()).await;
+        assert!(matches!(earlier, Err(SpoolError::Row(_))), "{earlier:?}");
+        let foreign = spool.push(vec![0xff], Vec::new()).await;
+        assert!(matches!(foreign, Err(SpoolError::Row(_))), "{foreign:?}");
+    }
 }

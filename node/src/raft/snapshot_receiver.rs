@@ -12,7 +12,7 @@ use super::codec::{
     AppliedPoint, log_id_from_proto, membership_from_proto, required_vote, vote_to_proto,
 };
 use super::inbound::FindGroup;
-use super::snapshot::SnapshotSpool;
+use super::snapshot::{SnapshotSpool, SpoolError};
 use super::snapshot_sender::checksum;
 use crate::limits;
 use crate::storage::{Engine, StorageError};
@@ -37,15 +37,30 @@ pub enum SnapshotRefused {
         /// The replica.
         replica: ReplicaId,
     },
+    /// Enough others are being taken in.
+    #[error("others are being taken in, try again later")]
+    Busy,
     /// The first frame cannot be read.
     #[error("the snapshot's header is wrong: {0}")]
     Header(#[from] DecodeError),
+    /// A row cannot be one of this replica's.
+    #[error("the snapshot's rows are wrong: {0}")]
+    Row(String),
     /// This node stops.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// It does not follow this leader, or has stopped.
     #[error("the replica refused it: {0}")]
     Replica(String),
+}
+
+impl From<SpoolError> for SnapshotRefused {
+    fn from(error: SpoolError) -> Self {
+        match error {
+            SpoolError::Row(detail) => Self::Row(detail),
+            SpoolError::Storage(error) => Self::Storage(error),
+        }
+    }
 }
 
 /// Takes in one snapshot. `name` must be unique among the spools of this node.

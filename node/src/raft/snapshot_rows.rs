@@ -81,7 +81,7 @@ pub(crate) fn owned_ranges(view: &dyn View, group: ShardId) -> Result<Vec<KeyRan
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::collections::BTreeMap;
@@ -93,10 +93,10 @@ mod tests {
 
     use super::*;
 
-    const SHARDS: u32 = 4;
+    pub(in crate::raft) const SHARDS: u32 = 4;
 
     /// A few rows in every range of every group.
-    fn neighbours() -> BTreeMap<Vec<u8>, Vec<u8>> {
+    pub(in crate::raft) fn neighbours() -> BTreeMap<Vec<u8>, Vec<u8>> {
         let mut rows = BTreeMap::new();
         for (shard, range) in (1..).zip(even_split(SHARDS)) {
             let group = ShardId::new(shard);
@@ -110,6 +110,18 @@ mod tests {
             }
         }
         rows
+    }
+
+    /// Those of one group.
+    pub(in crate::raft) fn rows_of(
+        rows: &BTreeMap<Vec<u8>, Vec<u8>>,
+        group: ShardId,
+        range: RingRange,
+    ) -> Vec<Row> {
+        let owned = keys::ranges(group, Some(range));
+        let owns = |key: &Vec<u8>| owned.iter().any(|(first, end)| (first..end).contains(&key));
+        let rows = rows.clone().into_iter();
+        rows.filter(|(key, _)| owns(key)).collect()
     }
 
     /// What a shard writes down when it gets its range.
@@ -135,13 +147,7 @@ mod tests {
         let view = neighbours();
         for (shard, range) in (1..).zip(even_split(SHARDS)) {
             let group = ShardId::new(shard);
-            let owned = keys::ranges(group, Some(range));
-            let owns = |key: &Vec<u8>| owned.iter().any(|(first, end)| (first..end).contains(&key));
-            let expected: Vec<Row> = view
-                .clone()
-                .into_iter()
-                .filter(|(key, _)| owns(key))
-                .collect();
+            let expected = rows_of(&view, group, range);
             for bytes_max in 0..400 {
                 let mut reader = RowReader::new(&view, group).unwrap();
                 let mut read = Vec::new();

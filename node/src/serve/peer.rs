@@ -1,6 +1,5 @@
 //! What other nodes send: Raft messages and snapshots.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::StreamExt as _;
@@ -48,20 +47,26 @@ pub(super) fn exchange(
     peer_frames(queue, cluster_id, node.node, witness, other).boxed()
 }
 
-/// Takes in one snapshot under a name that no other has on this node.
+/// Takes in one snapshot. Its tables have names that none had before: those of a snapshot that was installed may
+/// still be there, as the same files, when an earlier life of this node was cut short.
 pub(super) async fn install_snapshot(
     node: &RunningNode,
     frames: BoxStream<'static, SnapshotFrame>,
 ) -> Result<SnapshotReply, SnapshotRefused> {
-    let number = node.snapshots_received.fetch_add(1, Ordering::Relaxed);
+    let Ok(_taken_in) = node.snapshots_taken_in.try_acquire() else {
+        return Err(SnapshotRefused::Busy);
+    };
     let received = receive_snapshot(
         frames,
         &node.cluster_id,
         &*node.host,
         Arc::clone(&node.engine),
-        format!("incoming-{number}"),
+        format!("incoming-{:016x}", node.env.random_u64()),
         &node.env,
     )
     .await;
-    received.inspect_err(|refused| tracing::warn!(%refused, "a snapshot was not installed"))
+    received.inspect_err(|refused| match refused {
+        SnapshotRefused::Storage(error) => node.failure.raise(error.clone()),
+        _ => tracing::warn!(%refused, "a snapshot was not installed"),
+    })
 }

@@ -2,13 +2,11 @@
 //!
 //! Invariant: the points are taken before the flush, so what is purged is always covered by it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::planted::{self, Bug};
 use quorate_link::env::Env;
-use quorate_proto::ids::ShardId;
 
 use super::host::Host;
 use crate::failure::{Cause, Failure};
@@ -53,7 +51,6 @@ impl Default for Upkeep {
 /// Flushes for the whole node until it stops.
 pub(crate) async fn run_flusher(host: Arc<Host>, upkeep: Upkeep, env: Env, failure: Failure) {
     let mut last_flush = env.monotonic();
-    let mut held_since: BTreeMap<ShardId, Duration> = BTreeMap::new();
     loop {
         env.sleep(limits::FLUSH_CHECK_INTERVAL).await;
         let points: Vec<(Arc<Group>, AppliedPoint)> = host
@@ -80,8 +77,7 @@ pub(crate) async fn run_flusher(host: Arc<Host>, upkeep: Upkeep, env: Env, failu
         }
         last_flush = env.monotonic();
         for (group, point) in points {
-            let hold = holds_purge(&group, &mut held_since, last_flush);
-            group.flushed(point, hold).await;
+            group.flushed(point).await;
         }
     }
 }
@@ -91,14 +87,4 @@ fn behind(group: &Group, point: &AppliedPoint) -> u64 {
     let durable = group.state().durable_point();
     let index = |point: &AppliedPoint| point.log_id.map_or(0, |id| id.index);
     index(point).saturating_sub(index(&durable))
-}
-
-/// Whether a snapshot under way keeps the log from being purged, and has not done so for too long.
-fn holds_purge(group: &Group, held_since: &mut BTreeMap<ShardId, Duration>, now: Duration) -> bool {
-    if !group.sends_snapshot() {
-        held_since.remove(&group.shard());
-        return false;
-    }
-    let since = *held_since.entry(group.shard()).or_insert(now);
-    now - since < limits::SNAPSHOT_PURGE_HOLD
 }

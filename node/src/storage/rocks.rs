@@ -11,9 +11,10 @@ use quorate_core::planted::{self, Bug};
 use quorate_core::{View, ViewError, Writes};
 use quorate_link::env::Env;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, ErrorKind, FlushOptions, IngestExternalFileOptions, IteratorMode, LogLevel,
-    Options, ReadOptions, Snapshot, SstFileWriter, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
+    DBCompressionType, DBRecoveryMode, ErrorKind, FlushOptions, IngestExternalFileOptions,
+    IteratorMode, LogLevel, Options, ReadOptions, Snapshot, SstFileWriter, WriteBatch,
+    WriteOptions,
 };
 
 use super::damage;
@@ -149,26 +150,31 @@ impl RocksEngine {
     fn replace_ranges(&self, ranges: &[KeyRange], tables: &[String]) -> Result<(), StorageError> {
         let family = self.family(Family::State);
         let mut batch = WriteBatch::default();
+        let mut cleared = Vec::new();
         for (first, end) in ranges {
-            // Where there is nothing, tables go straight to the last level. Above a mark of deletion they would
-            // pile up on the first one, and be rewritten beside the sales.
             if self.first_key(Family::State, first, end)?.is_some() {
                 batch.delete_range_cf(family, first, end);
+                cleared.push((first, end));
             }
         }
-        let clears = !batch.is_empty();
-        if clears {
-            let mut options = WriteOptions::default();
-            options.disable_wal(true);
-            self.db
-                .write_opt(batch, &options)
-                .map_err(|e| StorageError::new("clearing a range", e))?;
-        }
-        if clears || tables.is_empty() {
-            self.flush()?;
-        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|e| StorageError::new("clearing a range", e))?;
+        // Rows whose deletion is in memory alone are as good as there. And no table may have to wait for a flush while
+        // it is taken in: all writes of the node would wait with it.
+        self.flush()?;
         if tables.is_empty() {
             return Ok(());
+        }
+        // Where there is nothing, tables go straight to the last level. Above rows, or a mark of their deletion, they
+        // would pile up on the first one, and be rewritten beside the sales.
+        let mut compact = CompactOptions::default();
+        compact.set_exclusive_manual_compaction(false);
+        for (first, end) in cleared {
+            let (first, end) = (Some(first.as_slice()), Some(end.as_slice()));
+            self.db.compact_range_cf_opt(family, first, end, &compact);
         }
         let mut ingest = IngestExternalFileOptions::default();
         ingest.set_move_files(true);
@@ -176,6 +182,18 @@ impl RocksEngine {
         self.db
             .ingest_external_file_cf_opts(family, &ingest, paths)
             .map_err(|e| StorageError::new("taking in a snapshot", e))
+    }
+}
+
+#[cfg(test)]
+impl RocksEngine {
+    /// How many tables of the state lie on a level, the first being 0.
+    pub(crate) fn state_tables_on(&self, level: usize) -> u64 {
+        let property = rocksdb::properties::num_files_at_level(level);
+        let tables = self
+            .db
+            .property_int_value_cf(self.family(Family::State), &property);
+        tables.ok().flatten().expect("RocksDB counts its tables")
     }
 }
 
@@ -224,8 +242,8 @@ fn state_options(tuning: &StorageTuning, cache: &Cache) -> Options {
     options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
-    // Tables of snapshots that replace older rows lie on the first level, many and disjoint. That many must not
-    // stop writes, which every group of the node waits for.
+    // Beside a view that still reads what they replace, tables of snapshots come to lie on the first level. That many
+    // must not stop writes, which every group of the node waits for.
     options.set_level_zero_slowdown_writes_trigger(LEVEL_0_TABLES_MANY);
     options.set_level_zero_stop_writes_trigger(2 * LEVEL_0_TABLES_MANY);
     options
@@ -393,19 +411,11 @@ impl View for FixedView<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use rocksdb::properties;
     use tempfile::TempDir;
 
     use super::*;
 
     const LAST_LEVEL: usize = 6;
-
-    fn tables_on(engine: &RocksEngine, level: usize) -> u64 {
-        let property = properties::num_files_at_level(level);
-        let family = engine.family(Family::State);
-        let tables = engine.db.property_int_value_cf(family, &property);
-        tables.unwrap().unwrap()
-    }
 
     /// Rows whose keys begin with `group`, as a snapshot brings them.
     fn take_in(engine: &RocksEngine, group: u8, value: &[u8]) {
@@ -424,7 +434,10 @@ mod tests {
             take_in(&engine, group, b"first");
         }
         assert_eq!(
-            (tables_on(&engine, 0), tables_on(&engine, LAST_LEVEL)),
+            (
+                engine.state_tables_on(0),
+                engine.state_tables_on(LAST_LEVEL)
+            ),
             (0, 30)
         );
     }
@@ -440,5 +453,6 @@ mod tests {
         let row = |key: &[u8]| engine.get(Family::State, key).unwrap();
         assert_eq!(row(&[7, 42]).as_deref(), Some(&b"second"[..]));
         assert_eq!(row(&[7, 200]), None);
+        assert_eq!(engine.state_tables_on(0), 0, "tables to be rewritten");
     }
 }

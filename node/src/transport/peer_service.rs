@@ -62,10 +62,11 @@ impl Peer for PeerService {
 fn snapshot_status(refused: &SnapshotRefused) -> Status {
     let code = match refused {
         SnapshotRefused::Incomplete | SnapshotRefused::Damaged(_) => tonic::Code::DataLoss,
-        SnapshotRefused::ForeignCluster(_) | SnapshotRefused::Header(_) => {
-            tonic::Code::InvalidArgument
-        }
+        SnapshotRefused::ForeignCluster(_)
+        | SnapshotRefused::Header(_)
+        | SnapshotRefused::Row(_) => tonic::Code::InvalidArgument,
         SnapshotRefused::NotHere { .. } => tonic::Code::NotFound,
+        SnapshotRefused::Busy => tonic::Code::ResourceExhausted,
         SnapshotRefused::Storage(_) | SnapshotRefused::Replica(_) => tonic::Code::Internal,
     };
     Status::new(code, refused.to_string())

@@ -21,6 +21,7 @@ mod peer;
 mod planted;
 mod runtime;
 mod snapshot;
+mod snapshot_frames;
 mod snapshot_lane;
 mod snapshot_receiver;
 mod snapshot_rows;

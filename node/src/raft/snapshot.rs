@@ -16,6 +16,8 @@ use quorate_proto::ids::ShardId;
 use quorate_proto::storage as pb;
 
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto};
+use super::snapshot_frames::{Range, RowCheck};
+use super::snapshot_receiver::SnapshotRefused;
 use super::snapshot_rows::owned_ranges;
 use super::state_machine::{ReplicaState, read_point};
 use super::types::{Snapshot, SnapshotMeta, TypeConfig};
@@ -75,29 +77,13 @@ pub(super) fn meta_of(point: &AppliedPoint) -> SnapshotMeta {
 /// Rows of a snapshot as they arrive, spooled into tables of bounded size.
 pub(crate) struct SnapshotSpool {
     engine: Arc<dyn Engine>,
-    group: ShardId,
     name: String,
-    /// Key ranges that the sender's replica owned.
-    owned: Vec<KeyRange>,
-    /// Of the next table, all within one of these ranges.
+    check: RowCheck,
+    /// Of the next table, all within one range of the group.
     rows: Vec<Row>,
     bytes: usize,
-    /// Of the last table.
-    last_key: Vec<u8>,
-    rows_total: u64,
     tables: Vec<String>,
     env: Env,
-}
-
-/// Why a row was not taken.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SpoolError {
-    /// The sender's fault.
-    #[error("{0}")]
-    Row(String),
-    /// This node stops.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
 }
 
 /// Complete tables of one snapshot; they are removed if it is never installed.
@@ -113,13 +99,10 @@ impl SnapshotSpool {
     pub(crate) fn new(engine: Arc<dyn Engine>, group: ShardId, name: String, env: Env) -> Self {
         Self {
             engine,
-            group,
             name,
-            owned: keys::ranges(group, None),
+            check: RowCheck::new(group),
             rows: Vec::new(),
             bytes: 0,
-            last_key: Vec::new(),
-            rows_total: 0,
             tables: Vec::new(),
             env,
         }
@@ -129,30 +112,15 @@ impl SnapshotSpool {
     ///
     /// A table ends with its range: other groups' rows lie behind it, and a table that spans any cannot be put below
     /// them.
-    pub(crate) async fn push(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), SpoolError> {
-        let last = self.rows.last().map_or(&self.last_key, |(last, _)| last);
-        if *last >= key {
-            return Err(SpoolError::Row("its keys do not ascend".to_owned()));
-        }
-        let range_of = |key: &[u8]| {
-            let within = |(first, end): &KeyRange| **first <= *key && *key < **end;
-            self.owned.iter().position(within)
-        };
-        let Some(range) = range_of(&key) else {
-            return Err(SpoolError::Row(
-                "it holds a row of another group".to_owned(),
-            ));
-        };
-        if range_of(last).is_some_and(|before| before != range) {
+    pub(super) async fn push(
+        &mut self,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    ) -> Result<(), SnapshotRefused> {
+        if self.check.admit(&key, &value)? == Range::Another {
             self.write_table().await?;
         }
-        if key == keys::facts(self.group) && self.group != ShardId::SYSTEM {
-            let facts = codec::decode_facts(value.clone());
-            let facts = facts.map_err(|e| SpoolError::Row(e.to_string()))?;
-            self.owned = keys::ranges(self.group, facts.range());
-        }
         self.bytes += key.len() + value.len();
-        self.rows_total += 1;
         self.rows.push((key, value));
         if self.bytes >= limits::SNAPSHOT_TABLE_BYTES {
             self.write_table().await?;
@@ -160,9 +128,9 @@ impl SnapshotSpool {
         Ok(())
     }
 
-    /// Rows received so far.
-    pub(crate) fn rows_total(&self) -> u64 {
-        self.rows_total
+    /// What the rows received so far say.
+    pub(super) fn check(&self) -> &RowCheck {
+        &self.check
     }
 
     /// Closes the last table.
@@ -171,7 +139,7 @@ impl SnapshotSpool {
         Ok(SpooledSnapshot {
             engine: Arc::clone(&self.engine),
             tables: std::mem::take(&mut self.tables),
-            owned: std::mem::take(&mut self.owned),
+            owned: self.check.owned_ranges().to_vec(),
             installed: false,
         })
     }
@@ -182,9 +150,6 @@ impl SnapshotSpool {
         }
         let name = format!("{}-{:04}.sst", self.name, self.tables.len());
         self.tables.push(name.clone());
-        if let Some((last, _)) = self.rows.last() {
-            self.last_key.clone_from(last);
-        }
         let (engine, rows) = (Arc::clone(&self.engine), std::mem::take(&mut self.rows));
         self.bytes = 0;
         // If nobody waits for it any more, the table is there until the next start.
@@ -339,20 +304,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_out_of_order_are_refused_across_tables() {
-        let dir = TempDir::new().unwrap();
-        let engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
-        let group = ShardId::SYSTEM;
-        let mut spool = SnapshotSpool::new(Arc::new(engine), group, "t".to_owned(), Env::system());
-        let ranges = keys::ranges(group, None);
-        let [facts, outbox] = &ranges[..] else {
-            panic!("{} ranges", ranges.len());
+    async fn keys_ascend_from_one_table_to_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let tuning = StorageTuning {
+            block_cache_bytes: 1 << 20,
+            state_buffer_bytes: 1 << 20,
+            log_buffer_bytes: 1 << 20,
         };
-        let row = |(first, _): &KeyRange| [&first[..], &[1]].concat();
-        spool.push(row(outbox), Vec::new()).await.unwrap();
-        let earlier = spool.push(row(facts), Vec::new()).await;
-        assert!(matches!(earlier, Err(SpoolError::Row(_))), "{earlier:?}");
-        let foreign = spool.push(vec![0xff], Vec::new()).await;
-        assert!(matches!(foreign, Err(SpoolError::Row(_))), "{foreign:?}");
+        let engine = Arc::new(RocksEngine::open(dir.path(), tuning).unwrap());
+        let group = ShardId::SYSTEM;
+        let mut spool = SnapshotSpool::new(engine, group, "t".to_owned(), Env::system());
+        let (first, _) = keys::ranges(group, None).remove(0);
+        let key = |last| [&first[..], &[last]].concat();
+        // As large as a table.
+        let value = vec![0; limits::SNAPSHOT_TABLE_BYTES];
+        spool.push(key(2), value).await.unwrap();
+        assert_eq!(spool.tables.len(), 1);
+        for again in [1, 2] {
+            assert!(spool.push(key(again), vec![]).await.is_err(), "{again}");
+        }
+        spool.push(key(3), vec![]).await.unwrap();
     }
 }

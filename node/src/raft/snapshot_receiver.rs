@@ -6,14 +6,12 @@ use futures_util::{Stream, StreamExt as _};
 use quorate_core::codec::DecodeError;
 use quorate_link::env::Env;
 use quorate_proto::ids::{ReplicaId, ShardId};
-use quorate_proto::internal::{SnapshotFrame, SnapshotHeader, SnapshotReply};
+use quorate_proto::internal::{SnapshotFrame, SnapshotReply};
 
-use super::codec::{
-    AppliedPoint, log_id_from_proto, membership_from_proto, required_vote, vote_to_proto,
-};
+use super::codec::vote_to_proto;
 use super::inbound::FindGroup;
-use super::snapshot::{SnapshotSpool, SpoolError};
-use super::snapshot_sender::checksum;
+use super::snapshot::SnapshotSpool;
+use super::snapshot_frames::{SnapshotHead, undamaged};
 use crate::limits;
 use crate::storage::{Engine, StorageError};
 
@@ -40,27 +38,18 @@ pub enum SnapshotRefused {
     /// Enough others are being taken in.
     #[error("others are being taken in, try again later")]
     Busy,
-    /// The first frame cannot be read.
-    #[error("the snapshot's header is wrong: {0}")]
-    Header(#[from] DecodeError),
+    /// Its header, or what the group knows of itself, cannot be read.
+    #[error("the snapshot cannot be read: {0}")]
+    Unreadable(#[from] DecodeError),
     /// A row cannot be one of this replica's.
     #[error("the snapshot's rows are wrong: {0}")]
-    Row(String),
+    Row(&'static str),
     /// This node stops.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// It does not follow this leader, or has stopped.
     #[error("the replica refused it: {0}")]
     Replica(String),
-}
-
-impl From<SpoolError> for SnapshotRefused {
-    fn from(error: SpoolError) -> Self {
-        match error {
-            SpoolError::Row(detail) => Self::Row(detail),
-            SpoolError::Storage(error) => Self::Storage(error),
-        }
-    }
 }
 
 /// Takes in one snapshot. `name` must be unique among the spools of this node.
@@ -73,42 +62,29 @@ pub(crate) async fn receive_snapshot(
     env: &Env,
 ) -> Result<SnapshotReply, SnapshotRefused> {
     let first = next_frame(&mut frames, env).await?;
-    let header = first
-        .header
-        .clone()
-        .ok_or_else(|| DecodeError::missing("snapshot header"))?;
-    if header.cluster_id != cluster_id {
-        return Err(SnapshotRefused::ForeignCluster(header.cluster_id));
-    }
-    let shard = ShardId::new(header.group);
-    let replica = ReplicaId::new(header.to_replica);
+    let head = SnapshotHead::read(&first, cluster_id)?;
+    let (shard, replica) = (head.shard, head.replica);
     let group = groups
         .find(shard, replica)
         .ok_or(SnapshotRefused::NotHere { shard, replica })?;
-    let (vote, point) = parse_header(&header)?;
 
     let mut spool = SnapshotSpool::new(engine, shard, name, env.clone());
     let mut frame = first;
     let mut number = 0;
     loop {
-        if checksum(&frame.rows) != frame.checksum {
-            return Err(SnapshotRefused::Damaged(number));
+        let rows_total = frame.rows_total;
+        for (key, value) in undamaged(frame, number)? {
+            spool.push(key, value).await?;
         }
-        for row in frame.rows {
-            spool.push(row.key.into(), row.value.into()).await?;
-        }
-        if let Some(rows_total) = frame.rows_total {
-            if rows_total != spool.rows_total() {
-                return Err(SnapshotRefused::Incomplete);
-            }
+        if spool.check().is_whole(rows_total)? {
             break;
         }
         frame = next_frame(&mut frames, env).await?;
         number += 1;
     }
-    tracing::info!(%shard, %replica, rows = spool.rows_total(), "installing a snapshot");
+    tracing::info!(%shard, %replica, rows = spool.check().rows_total(), "installing a snapshot");
     let vote = group
-        .install_snapshot(vote, point, spool.finish().await?)
+        .install_snapshot(head.vote, head.point, spool.finish().await?)
         .await
         .map_err(SnapshotRefused::Replica)?;
     Ok(SnapshotReply {
@@ -124,19 +100,4 @@ async fn next_frame(
     let frame = env.timeout(limits::SNAPSHOT_SILENCE_MAX, frames.next());
     let frame = frame.await.ok().flatten();
     frame.ok_or(SnapshotRefused::Incomplete)
-}
-
-fn parse_header(
-    header: &SnapshotHeader,
-) -> Result<(super::types::Vote, AppliedPoint), DecodeError> {
-    let vote = required_vote(header.vote.as_ref())?;
-    let membership = header
-        .membership
-        .as_ref()
-        .ok_or_else(|| DecodeError::missing("snapshot membership"))?;
-    let point = AppliedPoint {
-        log_id: header.last_log_id.as_ref().map(log_id_from_proto),
-        membership: membership_from_proto(membership)?,
-    };
-    Ok((vote, point))
 }

@@ -63,7 +63,7 @@ fn snapshot_status(refused: &SnapshotRefused) -> Status {
     let code = match refused {
         SnapshotRefused::Incomplete | SnapshotRefused::Damaged(_) => tonic::Code::DataLoss,
         SnapshotRefused::ForeignCluster(_)
-        | SnapshotRefused::Header(_)
+        | SnapshotRefused::Unreadable(_)
         | SnapshotRefused::Row(_) => tonic::Code::InvalidArgument,
         SnapshotRefused::NotHere { .. } => tonic::Code::NotFound,
         SnapshotRefused::Busy => tonic::Code::ResourceExhausted,

@@ -8,15 +8,14 @@
 mod clock;
 mod compare;
 mod crowd;
-mod level;
 mod plan;
 mod play;
-mod record;
 mod report;
 mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::PathBuf,
     sync::Mutex,
     time::Duration,
@@ -28,6 +27,7 @@ use quorate_client::{
     DeviceKey, Operator, Terminal, TerminalIdentity,
     model::{NationalId, Sale, Site},
 };
+use quorate_files::record::{self, NoRecord, Only, Transition};
 use quorate_link::{CLOCK_SPEED_MAX, Env};
 use quorate_proto::ids::{DeviceId, ProgramId, SiteCode, SiteType};
 
@@ -46,7 +46,6 @@ use compare::{Expected, compare};
 use crowd::Crowd;
 use plan::Plan;
 use play::Counters;
-use record::{Only, Transition};
 use report::Report;
 use watch::Watch;
 
@@ -87,7 +86,7 @@ pub(crate) async fn run(
     output: Output,
     env: Env,
 ) -> Result<Exit, Failure> {
-    let transitions = record::read(&args.file, args.only)?;
+    let transitions = recorded(&args)?;
     let profiles = profiles(&args, &transitions)?;
     if args.running {
         let reach = Reach::new(global, output, env)?;
@@ -114,6 +113,22 @@ pub(crate) async fn run(
     };
     trial.end().await;
     ended
+}
+
+/// What of the record is played.
+fn recorded(args: &ReplayArgs) -> Result<Vec<Transition>, Failure> {
+    let shown = args.file.display();
+    let unreadable =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("cannot read {shown}: {error}"));
+    let file = File::open(&args.file).map_err(|error| unreadable(&error))?;
+    record::read(file, args.only).map_err(|error| match error {
+        NoRecord::Unreadable(error) => unreadable(&error),
+        NoRecord::NoColumn(missing) => Failure::usage(format!("{shown} has no column {missing:?}"))
+            .next("a record has the columns site_code, date, plenty_at, some_at, few_at, empty_at, break_at"),
+        NoRecord::Faults(faults) => Failure::usage(format!("{shown}: {faults}")),
+        NoRecord::Nothing => Failure::usage(format!("{shown} holds no such level"))
+            .next("name a site, and perhaps a date, of the file with --only CODE[,DATE]"),
+    })
 }
 
 /// Early enough for the cluster to be founded before the first level is due.

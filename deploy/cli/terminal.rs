@@ -2,7 +2,6 @@
 
 mod hand_in;
 mod open;
-mod paper_list;
 mod screen;
 mod sell;
 mod slips;

@@ -18,10 +18,18 @@ use crate::{
     national_id::NationalId,
     nodes::decode::{self, Heard, Wire},
     nodes::pipeline::Reply,
+    nodes::sites,
     public,
     service::{border, slips},
-    session::{Challenger, Tokens, signed_by, signed_slip},
+    session::{Challenger, Tokens, session_of, signed_by, signed_slip},
 };
+
+pub mod valid;
+
+#[cfg(test)]
+mod tests;
+
+use valid::{CLUSTER_ID, DEVICE, KEY};
 
 /// A name, and what reads bytes and forgets what it read.
 pub type Decoder = (&'static str, fn(&[u8]));
@@ -32,16 +40,17 @@ pub const ALL: &[Decoder] = &[
     ("gateway-slip", slip),
     ("gateway-slip-upload", slip_upload),
     ("gateway-session-token", session_token),
+    ("gateway-session-claims", session_claims),
     ("gateway-challenge", challenge),
     ("gateway-national-id", national_id),
     ("gateway-program", program),
     ("gateway-node-replies", node_replies),
     ("gateway-cluster-news", cluster_news),
+    ("gateway-site-frame", site_frame),
     ("gateway-public-legacy", public_legacy),
     ("gateway-public-v1", public_v1),
 ];
 
-const KEY: [u8; 32] = [7; 32];
 /// 11 March 2020, 09:00 in Seoul, Unix milliseconds.
 const NOW_MS: i64 = 1_583_884_800_000;
 
@@ -72,12 +81,19 @@ fn slip_upload(bytes: &[u8]) {
 fn read_slip(slip: &v1::Slip) {
     let _ = slips::parse::parse(slip);
     let signed = quorate_proto::slip::signed_bytes(slip);
-    signed_slip(&KEY, &signed, &slip.signature);
+    signed_slip(&DEVICE, &signed, &slip.signature);
 }
 
 fn session_token(bytes: &[u8]) {
-    if let (Ok(text), Some(tokens)) = (std::str::from_utf8(bytes), Tokens::new(&KEY, "fuzzed")) {
+    if let (Ok(text), Some(tokens)) = (std::str::from_utf8(bytes), Tokens::new(&KEY, CLUSTER_ID)) {
         let _ = tokens.verify(text, NOW_MS);
+    }
+}
+
+/// What a token holds once it was opened.
+fn session_claims(bytes: &[u8]) {
+    if let Ok(claims) = std::str::from_utf8(bytes) {
+        drop(session_of(claims));
     }
 }
 
@@ -85,7 +101,7 @@ fn challenge(bytes: &[u8]) {
     let (Ok(site), Ok(device)) = (SiteCode::parse("P-1"), DeviceId::parse("till-1")) else {
         return;
     };
-    let _ = Challenger::new(&KEY, "fuzzed").check(bytes, &site, &device, NOW_MS);
+    let _ = Challenger::new(&KEY, CLUSTER_ID).check(bytes, &site, &device, NOW_MS);
     let (public, rest) = bytes.split_at(bytes.len().min(32));
     let (signature, challenge) = rest.split_at(rest.len().min(64));
     signed_by(public, challenge, signature);
@@ -158,6 +174,12 @@ fn read_read(read: query_reply::Body) {
 fn cluster_news(bytes: &[u8]) {
     if let Ok(event) = internal::ClusterEvent::decode(bytes) {
         drop(decode::news(event));
+    }
+}
+
+fn site_frame(bytes: &[u8]) {
+    if let Ok(frame) = internal::SiteFrame::decode(bytes) {
+        drop(sites::site_frame(frame));
     }
 }
 

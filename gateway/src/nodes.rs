@@ -15,7 +15,7 @@ pub(crate) mod dial;
 mod grpc;
 pub(crate) mod pipeline;
 mod seeds;
-mod sites;
+pub(crate) mod sites;
 mod slip;
 
 use std::{

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use quorate_proto::ids::{DeviceId, SiteCode, SiteType};
 
 pub(crate) use challenge::{ChallengeError, Challenger, public_key, signed_by, signed_slip};
-pub(crate) use token::{TokenError, Tokens};
+pub(crate) use token::{TokenError, Tokens, session_of};
 
 /// Who is calling: what a token proves, and what is known of its site.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -28,5 +28,7 @@ mod usage;
 pub use config::{
     ClusterConfig, ClusterConfigError, InitialNode, NodeConfig, Purpose, REPLICAS, SHARDS_MAX,
 };
+#[doc(hidden)]
+pub use raft::decoders;
 pub use run::{NodeError, run};
 pub use storage::StorageTuning;

@@ -54,6 +54,11 @@ const LAYERS: &[Layer] = &[
         never: &["openraft", "rocksdb", "clap", "tonic"],
     },
     Layer {
+        name: "quorate-files",
+        may_use: &["quorate-proto", "quorate-client", "quorate-gateway"],
+        never: &["openraft", "rocksdb", "clap", "tonic", "tokio"],
+    },
+    Layer {
         name: "quorate-check",
         may_use: &["quorate-proto"],
         never: &["openraft", "rocksdb", "tonic", "tokio"],
@@ -68,10 +73,13 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "quorate-battery",
             "quorate-proto",
+            "quorate-link",
             "quorate-core",
+            "quorate-node",
             "quorate-gateway",
             "quorate-client",
             "quorate-terminal",
+            "quorate-files",
             "quorate-check",
         ],
         never: &["openraft", "rocksdb", "tonic"],
@@ -123,6 +131,7 @@ const LAYERS: &[Layer] = &[
             "quorate-gateway",
             "quorate-client",
             "quorate-terminal",
+            "quorate-files",
         ],
         never: &[],
     },

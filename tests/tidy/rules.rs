@@ -105,7 +105,7 @@ pub(crate) const DOORS: &[Door] = &[
     },
     Door {
         name: "csv",
-        places: &["deploy/cli/"],
+        places: &["deploy/cli/", "deploy/files/"],
     },
     Door {
         name: "anyhow",

@@ -1,11 +1,13 @@
 //! `quorate admin sites import FILE`, `suspend CODE`, `resume CODE`.
 
-mod csv_file;
-
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use quorate_client::model::Changes;
+use quorate_files::sites::{self, BadRow, COLUMNS, NoSites, SitesFile};
 use quorate_proto::ids::SiteCode;
 use serde::Serialize;
 use serde_json::json;
@@ -16,8 +18,6 @@ use crate::{
     progress,
     reach::Reach,
 };
-
-pub(crate) use csv_file::read;
 
 /// Bad rows that are listed for people; JSON has them all.
 const BAD_ROWS_LISTED: usize = 20;
@@ -55,7 +55,7 @@ struct Imported<'a> {
     changes: Changes,
     without_coordinates: usize,
     without_region: usize,
-    left_out: &'a [csv_file::BadRow],
+    left_out: &'a [BadRow],
 }
 
 pub(crate) async fn run(command: SitesCommand, reach: &Reach) -> Result<Exit, Failure> {
@@ -88,6 +88,22 @@ async fn suspend(site: SiteCode, suspended: bool, reach: &Reach) -> Result<Exit,
         painter.paint(Style::Good, &text)
     })?;
     Ok(Exit::Ok)
+}
+
+/// Reads a file of sites; bad rows are left out.
+///
+/// # Errors
+/// It cannot be read, or its head lacks a column.
+pub(crate) fn read(path: &Path) -> Result<SitesFile, Failure> {
+    let shown = path.display();
+    let unreadable =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("cannot read {shown}: {error}"));
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    sites::read(file).map_err(|error| match error {
+        NoSites::Unreadable(error) => unreadable(&error),
+        NoSites::NoColumn(_) => Failure::usage(format!("{shown}: {error}"))
+            .next(format!("the head must name {}", COLUMNS.join(", "))),
+    })
 }
 
 async fn import(args: ImportArgs, reach: &Reach) -> Result<Exit, Failure> {

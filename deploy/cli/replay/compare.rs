@@ -5,10 +5,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use quorate_files::{level::Level, record::Transition};
 use quorate_proto::ids::SiteCode;
 use serde::Serialize;
-
-use super::{level::Level, record::Transition};
 
 /// Which public answer showed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -9,9 +9,8 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, civil::DateTime};
+use quorate_files::{level::Level, record::Transition};
 use quorate_proto::ids::SiteCode;
-
-use super::{level::Level, record::Transition};
 
 /// What a pharmacy was given a day.
 const GOODS_IN: u32 = 250;

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use quorate_files::level::Level;
 use serde::Serialize;
 
-use super::{
-    compare::{Comparison, Row, Sighting, VIAS, Via},
-    level::Level,
-};
+use super::compare::{Comparison, Row, Sighting, VIAS, Via};
 use crate::output::{Painter, Style, facts, table};
 
 /// Everything that is said of a replay.
@@ -189,12 +187,13 @@ fn seconds(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use quorate_files::record::Transition;
     use quorate_proto::ids::SiteCode;
 
     use super::*;
     use crate::{
         output::{Format, Output},
-        replay::{compare::Expected, record::Transition},
+        replay::compare::Expected,
     };
 
     #[test]

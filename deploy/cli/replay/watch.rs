@@ -11,14 +11,12 @@ use std::{
 };
 
 use quorate_client::public::{PublicAnswer, PublicError, PublicReader};
+use quorate_files::level::Level;
 use quorate_link::{Env, TaskHandle};
 use quorate_proto::ids::SiteCode;
 use serde::Deserialize;
 
-use super::{
-    compare::{Sighting, Via},
-    level::Level,
-};
+use super::compare::{Sighting, Via};
 use crate::exit::{Exit, Failure};
 
 /// How often `/corona19-masks/v1` is read.

@@ -11,15 +11,12 @@ use quorate_client::{
     model::{SlipAnswer, SlipOutcome},
     retry::RetryPolicy,
 };
+use quorate_files::paper_list::{self, BadLine, ListContext, PaperList};
 use quorate_proto::ids::{ProductId, ProgramId, RequestId};
 use quorate_terminal::limits;
 use serde_json::{Value, json};
 
-use super::{
-    hand_in, open,
-    paper_list::{self, BadLine, ListContext, PaperList},
-    slips,
-};
+use super::{hand_in, open, slips};
 use crate::{
     exit::{Exit, Failure},
     output::{Painter, Style, table},

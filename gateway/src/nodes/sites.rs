@@ -80,7 +80,8 @@ async fn read(
     }
 }
 
-fn site_frame(frame: internal::SiteFrame) -> SiteFrame {
+/// A piece of the feed, without the sites that break a law of theirs.
+pub(crate) fn site_frame(frame: internal::SiteFrame) -> SiteFrame {
     SiteFrame {
         shard: ShardId(frame.shard),
         term: frame.term,

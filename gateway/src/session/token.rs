@@ -95,16 +95,21 @@ impl Tokens {
         }
         let assertion = Some(self.assertion.as_bytes());
         let trusted = LocalToken::decrypt(&self.key, &token, None, assertion).ok()?;
-        let claims: Claims<'_> = serde_json::from_str(trusted.payload()).ok()?;
-        Some(Session {
-            site: SiteCode::parse(claims.sub).ok()?,
-            site_type: SiteType::try_from(claims.typ).ok()?,
-            region: (&*claims.reg).into(),
-            device: DeviceId::parse(claims.dev).ok()?,
-            is_suspended: false,
-            expires_ms: claims.exp.as_millisecond(),
-        })
+        session_of(trusted.payload())
     }
+}
+
+/// The session that the claims of an opened token name.
+pub(crate) fn session_of(claims: &str) -> Option<Session> {
+    let claims: Claims<'_> = serde_json::from_str(claims).ok()?;
+    Some(Session {
+        site: SiteCode::parse(claims.sub).ok()?,
+        site_type: SiteType::try_from(claims.typ).ok()?,
+        region: (&*claims.reg).into(),
+        device: DeviceId::parse(claims.dev).ok()?,
+        is_suspended: false,
+        expires_ms: claims.exp.as_millisecond(),
+    })
 }
 
 #[cfg(test)]

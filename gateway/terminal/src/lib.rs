@@ -14,6 +14,8 @@
 
 mod book;
 mod counter;
+#[doc(hidden)]
+pub mod decoders;
 pub mod file;
 mod frame;
 mod hand_in;

@@ -193,19 +193,4 @@ mod tests {
             assert!(Record::from_body(body).is_none());
         }
     }
-
-    #[test]
-    fn whatever_a_record_holds_it_is_read_in_bounded_memory() {
-        let key = SealingKey::from_public([9; 32]);
-        let decoder = quorate_battery::Decoder {
-            name: "journal-record",
-            read: |body| drop(Record::from_body(body)),
-            seeds: vec![
-                Record::Key(key).to_body(),
-                vec![SLIP, 8, 1],
-                vec![SETTLED, 8, 1],
-            ],
-        };
-        quorate_battery::battery(&decoder, 1, 4_000);
-    }
 }

@@ -255,6 +255,3 @@ pub(crate) fn vote_reply_from_proto(
         message.granted,
     ))
 }
-
-#[cfg(test)]
-mod tests;

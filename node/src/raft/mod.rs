@@ -8,6 +8,7 @@
 
 mod books;
 mod codec;
+pub mod decoders;
 mod group;
 mod inbound;
 mod log;

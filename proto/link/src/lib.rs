@@ -11,6 +11,8 @@
 mod accept;
 pub mod certs;
 pub mod client;
+#[doc(hidden)]
+pub mod decoders;
 pub mod env;
 pub mod identity;
 pub mod limits;

@@ -18,19 +18,22 @@ use crate::Decoder;
 #[must_use]
 pub fn all() -> Vec<Decoder> {
     let mut all = core::all();
-    all.extend(
-        quorate_gateway::decoders::ALL
-            .iter()
-            .map(|&(name, read)| Decoder {
-                name,
-                read,
-                seeds: samples::of_gateway(name),
-            }),
-    );
+    let doors = [
+        quorate_gateway::decoders::ALL,
+        quorate_node::decoders::ALL,
+        quorate_link::decoders::ALL,
+        quorate_terminal::decoders::ALL,
+        quorate_files::decoders::ALL,
+    ];
+    all.extend(doors.into_iter().flatten().map(|&(name, read)| Decoder {
+        name,
+        read,
+        seeds: samples::of(name),
+    }));
     all.push(Decoder {
         name: "client-signed-slip",
         read: |bytes| drop(SignedSlip::from_bytes(bytes)),
-        seeds: samples::of_gateway("gateway-slip"),
+        seeds: samples::slips(),
     });
     all.push(Decoder {
         name: "terminal-journal",

@@ -3,9 +3,10 @@
 //! [`decoders`] has them by name, each with valid inputs to start from. `make test` throws bytes at them
 //! (`quorate-battery`); `make fuzz` looks for what its coverage leads to (`libfuzzer/`, a workspace of its own).
 //!
-//! Deliberately absent: decoders of the node and of the program itself. They are private, and tested there by the
-//! same battery.
+//! Crates whose decoders are private have a hidden door to them, `decoders`. Deliberately absent: decoders of the
+//! program itself, which no crate can link. They are tested there by the same battery.
 
 pub mod decoders;
+mod golden;
 
 pub use quorate_battery::{Decoder, battery, memory};

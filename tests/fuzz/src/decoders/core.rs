@@ -5,12 +5,12 @@ use prost::Message;
 use quorate_core::{codec, keys};
 use quorate_proto::{ids::ProgramId, internal, shard_map::ShardMap, storage};
 
-use crate::Decoder;
+use crate::{Decoder, golden};
 
 /// A name, what the golden file calls its values, and what reads them.
 type Value = (&'static str, &'static [&'static str], fn(&[u8]));
 
-const VALUES: [Value; 17] = [
+const VALUES: [Value; 15] = [
     ("core-batch", &["batch"], |bytes| {
         drop(codec::decode_batch(&sealed(bytes)));
     }),
@@ -73,53 +73,17 @@ const VALUES: [Value; 17] = [
     ("core-watermark", &["watermark"], |bytes| {
         drop(codec::decode_watermark(&sealed(bytes)));
     }),
-    (
-        "core-log-entry",
-        &[
-            "log-entry-blank",
-            "log-entry-normal",
-            "log-entry-membership",
-        ],
-        |bytes| {
-            drop(codec::open::<storage::LogEntry>(
-                "log entry",
-                &sealed(bytes),
-            ))
-        },
-    ),
-    (
-        "core-log-facts",
-        &[
-            "log-vote",
-            "log-id",
-            "log-replica",
-            "applied-point",
-            "log-installing",
-        ],
-        |bytes| {
-            let bytes = sealed(bytes);
-            drop(codec::open::<storage::Vote>("vote", &bytes));
-            drop(codec::open::<storage::LogId>("log id", &bytes));
-            drop(codec::open::<storage::HostedReplica>("replica", &bytes));
-            drop(codec::open::<storage::AppliedPoint>(
-                "applied point",
-                &bytes,
-            ));
-            drop(codec::open::<storage::PendingInstall>(
-                "pending install",
-                &bytes,
-            ));
-        },
-    ),
 ];
 
 pub(super) fn all() -> Vec<Decoder> {
-    let values = golden(include_str!("../../../golden/values.hex"));
+    let values = golden::values();
     let mut all: Vec<Decoder> = VALUES
         .into_iter()
         .map(|(name, of, read)| {
-            let seeds = values.iter().filter(|(golden, _)| of.contains(golden));
-            let seeds: Vec<Vec<u8>> = seeds.map(|(_, bytes)| body(bytes).to_vec()).collect();
+            let seeds = values.iter().filter(|(name, _)| of.contains(name));
+            let seeds: Vec<Vec<u8>> = seeds
+                .map(|(_, bytes)| golden::body(bytes).to_vec())
+                .collect();
             assert_eq!(seeds.len(), of.len(), "the golden values of {name}");
             Decoder { name, read, seeds }
         })
@@ -130,7 +94,7 @@ pub(super) fn all() -> Vec<Decoder> {
         read: |bytes| drop(codec::decode_citizen(bytes)),
         seeds: values.iter().map(|(_, bytes)| bytes.clone()).collect(),
     });
-    let keys = golden(include_str!("../../../golden/keys.hex"));
+    let keys = golden::keys();
     all.push(Decoder {
         name: "core-key",
         read: key,
@@ -141,7 +105,7 @@ pub(super) fn all() -> Vec<Decoder> {
 }
 
 /// What comes over the wire without an envelope.
-fn messages() -> [Decoder; 4] {
+fn messages() -> [Decoder; 3] {
     [
         Decoder {
             name: "core-command-frame",
@@ -176,21 +140,11 @@ fn messages() -> [Decoder; 4] {
                     drop(codec::program_from_proto(message));
                 }
             },
-            seeds: golden(include_str!("../../../golden/values.hex"))
+            seeds: golden::values()
                 .into_iter()
                 .filter(|(name, _)| name.starts_with("program"))
-                .map(|(_, bytes)| body(&bytes).to_vec())
+                .map(|(_, bytes)| golden::body(&bytes).to_vec())
                 .collect(),
-        },
-        Decoder {
-            name: "peer-frames",
-            read: |bytes| {
-                drop(internal::PeerFrame::decode(bytes));
-                drop(internal::SnapshotFrame::decode(bytes));
-                drop(internal::SnapshotHeader::decode(bytes));
-                drop(internal::SiteFrame::decode(bytes));
-            },
-            seeds: super::samples::peer_frames(),
         },
     ]
 }
@@ -220,28 +174,4 @@ fn sealed(body: &[u8]) -> Bytes {
     let checksum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes.into()
-}
-
-/// What an envelope holds.
-fn body(sealed: &[u8]) -> &[u8] {
-    sealed
-        .get(1..sealed.len().saturating_sub(4))
-        .unwrap_or_default()
-}
-
-/// Lines of a name and hexadecimal digits.
-fn golden(text: &str) -> Vec<(&str, Vec<u8>)> {
-    let lines = text.lines().filter_map(|line| line.split_once(' '));
-    lines.map(|(name, hex)| (name, unhex(hex.trim()))).collect()
-}
-
-/// # Panics
-/// These are no hexadecimal digits.
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks_exact(2);
-    let byte = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair).expect("digits");
-        u8::from_str_radix(pair, 16).expect("digits")
-    };
-    digits.map(byte).collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A level as the public answers name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
+pub enum Level {
     /// 100 units or more.
     Plenty,
     /// 30 to 99.
@@ -23,7 +23,7 @@ pub(crate) enum Level {
 
 impl Level {
     /// Every level, from the highest.
-    pub(crate) const ALL: [Self; 5] = [
+    pub const ALL: [Self; 5] = [
         Self::Plenty,
         Self::Several,
         Self::Few,
@@ -32,7 +32,8 @@ impl Level {
     ];
 
     /// What a site shows that sells.
-    pub(crate) const fn of(available: u32) -> Self {
+    #[must_use]
+    pub const fn of(available: u32) -> Self {
         match available {
             100.. => Self::Plenty,
             30..=99 => Self::Several,
@@ -42,7 +43,8 @@ impl Level {
     }
 
     /// The fewest units at which it is shown; 0 for a break.
-    pub(crate) const fn least(self) -> u32 {
+    #[must_use]
+    pub const fn least(self) -> u32 {
         match self {
             Self::Plenty => 100,
             Self::Several => 30,
@@ -52,7 +54,8 @@ impl Level {
     }
 
     /// The name in public answers and in the columns of a record.
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Plenty => "plenty",
             Self::Several => "some",

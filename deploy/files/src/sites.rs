@@ -3,7 +3,7 @@
 //! Real files are messy: spaces at both ends and doubled inside, no coordinates, no province. That is
 //! cleaned, not refused. Refused is what would make the site unusable: no code, no kind, half a place.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, io};
 
 use csv::StringRecord;
 use quorate_client::model::Site;
@@ -11,35 +11,53 @@ use quorate_gateway::region_of;
 use quorate_proto::ids::{SiteCode, SiteType};
 use serde::Serialize;
 
-use crate::exit::Failure;
-
-const COLUMNS: [&str; 6] = ["addr", "code", "latitude", "longitude", "name", "type"];
+/// The columns that the head must name, in any order; others are ignored.
+pub const COLUMNS: [&str; 6] = ["addr", "code", "latitude", "longitude", "name", "type"];
 
 /// Longest name and address, bytes; what gateways accept.
 const NAME_BYTES_MAX: usize = 256;
 const ADDRESS_BYTES_MAX: usize = 512;
 
 /// The sites of a file, and the rows that are none.
-pub(crate) struct SitesFile {
-    pub(crate) sites: Vec<Site>,
-    pub(crate) bad_rows: Vec<BadRow>,
+#[derive(Debug)]
+pub struct SitesFile {
+    /// In the order of the file, each code once.
+    pub sites: Vec<Site>,
+    /// What was left out.
+    pub bad_rows: Vec<BadRow>,
 }
 
 /// A row that was left out.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct BadRow {
+pub struct BadRow {
     /// Line of the file at which the row begins; the head is line 1.
-    pub(crate) line: u64,
-    pub(crate) fault: String,
+    pub line: u64,
+    /// What is wrong with it.
+    pub fault: String,
+}
+
+/// Why a file is none of sites.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSites {
+    /// As CSV.
+    #[error("it cannot be read")]
+    Unreadable(#[from] csv::Error),
+    /// The head lacks one of [`COLUMNS`].
+    #[error("there is no column `{0}`")]
+    NoColumn(&'static str),
 }
 
 impl SitesFile {
-    pub(crate) fn without_coordinates(&self) -> usize {
+    /// Sites of which no place is known.
+    #[must_use]
+    pub fn without_coordinates(&self) -> usize {
         let without = |site: &&Site| site.coordinates.is_none();
         self.sites.iter().filter(without).count()
     }
 
-    pub(crate) fn without_region(&self) -> usize {
+    /// Sites whose address names no province that is known.
+    #[must_use]
+    pub fn without_region(&self) -> usize {
         let without = |site: &&Site| site.region.is_empty();
         self.sites.iter().filter(without).count()
     }
@@ -49,21 +67,9 @@ impl SitesFile {
 ///
 /// # Errors
 /// It cannot be read, or its head lacks a column.
-pub(crate) fn read(path: &Path) -> Result<SitesFile, Failure> {
-    let reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_path(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-    parse(reader, &path.display().to_string())
-}
-
-fn parse<R: std::io::Read>(mut reader: csv::Reader<R>, name: &str) -> Result<SitesFile, Failure> {
-    let unreadable = |error| Failure::usage(format!("cannot read {name}: {error}"));
-    let head = reader.headers().map_err(unreadable)?;
-    let columns = columns(head).map_err(|missing| {
-        Failure::usage(format!("{name}: there is no column `{missing}`"))
-            .next(format!("the head must name {}", COLUMNS.join(", ")))
-    })?;
+pub fn read(file: impl io::Read) -> Result<SitesFile, NoSites> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+    let columns = columns(reader.headers()?).map_err(NoSites::NoColumn)?;
     let mut file = SitesFile {
         sites: Vec::new(),
         bad_rows: Vec::new(),
@@ -78,7 +84,7 @@ fn parse<R: std::io::Read>(mut reader: csv::Reader<R>, name: &str) -> Result<Sit
             Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
                 Err("the row is not UTF-8".to_owned())
             }
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(error.into()),
         };
         // Blank lines before a row are not part of it.
         let line = row.position().map_or(line, csv::Position::line);
@@ -179,10 +185,7 @@ mod tests {
     const HEAD: &str = "addr,code,latitude,longitude,name,type\n";
 
     fn parse_text(text: &str) -> SitesFile {
-        let reader = csv::ReaderBuilder::new()
-            .flexible(true)
-            .from_reader(text.as_bytes());
-        parse(reader, "sites.csv").unwrap()
+        read(text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -256,10 +259,7 @@ mod tests {
     fn what_is_not_utf8_is_one_bad_row() {
         let mut bytes = HEAD.as_bytes().to_vec();
         bytes.extend(b"a,1,,,\xff\xfe,01\na,2,,,two,01\n");
-        let reader = csv::ReaderBuilder::new()
-            .flexible(true)
-            .from_reader(&bytes[..]);
-        let file = parse(reader, "sites.csv").unwrap();
+        let file = read(&bytes[..]).unwrap();
         assert_eq!(file.sites.len(), 1);
         assert_eq!(file.bad_rows[0].fault, "the row is not UTF-8");
         assert_eq!(file.bad_rows[0].line, 2);
@@ -267,31 +267,13 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named() {
-        let reader = csv::Reader::from_reader(&b"addr,code,lat,longitude,name,type\n"[..]);
-        let failure = parse(reader, "sites.csv").err().unwrap();
-        assert!(
-            failure.to_string().contains("no column `latitude`"),
-            "{failure}"
-        );
+        let error = read(&b"addr,code,lat,longitude,name,type\n"[..]).unwrap_err();
+        assert_eq!(error.to_string(), "there is no column `latitude`");
     }
 
     #[test]
     fn columns_may_come_in_any_order() {
         let text = "\u{feff}type,name,code,addr,extra,latitude,longitude\n01,one,7,a,?,,\n";
         assert_eq!(parse_text(text).sites[0].code.as_str(), "7");
-    }
-
-    #[test]
-    fn whatever_a_file_of_sites_holds_it_is_read_in_bounded_memory() {
-        let line = "\"서울 중구, 을지로 1\",5038300744,35.6791963,128.2422529,우체국,02";
-        let decoder = quorate_battery::Decoder {
-            name: "sites-csv",
-            read: |bytes| {
-                let reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-                drop(parse(reader, "sites.csv"));
-            },
-            seeds: vec![format!("{HEAD}{line}\n").into()],
-        };
-        quorate_battery::battery(&decoder, 2, 2_000);
     }
 }

@@ -4,13 +4,12 @@
 //! which the level was first read; empty where it never was. A file that is not quite so is refused whole,
 //! with every faulty line named: a replay of half a record proves nothing.
 
-use std::{fs::File, io, path::Path};
+use std::io;
 
 use jiff::civil::{Date, DateTime, Time};
 use quorate_proto::ids::SiteCode;
 
-use super::level::Level;
-use crate::exit::Failure;
+use crate::level::Level;
 
 /// Faulty lines that are named; more would not help.
 const FAULTS_NAMED: usize = 5;
@@ -20,23 +19,28 @@ const DATE: &str = "date";
 
 /// What was read at one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Transition {
+pub struct Transition {
     /// Local time.
-    pub(super) at: DateTime,
-    pub(super) site: SiteCode,
-    pub(super) level: Level,
+    pub at: DateTime,
+    /// Where.
+    pub site: SiteCode,
+    /// What was shown.
+    pub level: Level,
 }
 
 /// What of a file is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Only {
+pub struct Only {
     site: SiteCode,
     date: Option<Date>,
 }
 
 impl Only {
     /// Reads `CODE` or `CODE,DATE`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It is neither; the words say why.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (site, date) = match text.split_once(',') {
             Some((site, date)) => (site, Some(date)),
             None => (text, None),
@@ -53,37 +57,36 @@ impl Only {
     }
 }
 
-/// Reads a record: every transition, by time.
+/// Why a file is no record, or none of what is wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRecord {
+    /// As CSV.
+    #[error("it cannot be read")]
+    Unreadable(#[from] csv::Error),
+    /// The head lacks it.
+    #[error("it has no column {0:?}")]
+    NoColumn(String),
+    /// The first faults, each with its line.
+    #[error("{0}")]
+    Faults(String),
+    /// It is a record of something else.
+    #[error("it holds no such level")]
+    Nothing,
+}
+
+/// Reads a record: every transition, by time; at least one.
 ///
 /// # Errors
 /// The file cannot be read, is not such a record, or holds nothing of what is wanted.
-pub(super) fn read(path: &Path, only: Option<Only>) -> Result<Vec<Transition>, Failure> {
-    let shown = path.display();
-    let file = File::open(path)
-        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
-    read_from(file, &shown.to_string(), only)
-}
-
-fn read_from(
-    file: impl io::Read,
-    shown: &str,
-    only: Option<Only>,
-) -> Result<Vec<Transition>, Failure> {
+pub fn read(file: impl io::Read, only: Option<Only>) -> Result<Vec<Transition>, NoRecord> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(file);
     let mut faults = Vec::new();
     let mut transitions = Vec::new();
-    let headers = reader.headers();
-    let headers = headers
-        .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?
-        .clone();
-    let columns = Columns::find(&headers).map_err(|missing| {
-        Failure::usage(format!("{shown} has no column {missing:?}"))
-            .next("a record has the columns site_code, date, plenty_at, some_at, few_at, empty_at, break_at")
-    })?;
+    let columns = Columns::find(reader.headers()?).map_err(NoRecord::NoColumn)?;
     for row in reader.records() {
-        let row = row.map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
+        let row = row?;
         let line = row.position().map_or(0, csv::Position::line);
         match columns.read(&row) {
             Ok(found) => transitions.extend(found),
@@ -97,12 +100,11 @@ fn read_from(
         if more > 0 {
             listed.push_str(&format!("; and {more} more"));
         }
-        return Err(Failure::usage(format!("{shown}: {listed}")));
+        return Err(NoRecord::Faults(listed));
     }
     transitions.retain(|transition| only.is_none_or(|only| only.admits(transition)));
     if transitions.is_empty() {
-        return Err(Failure::usage(format!("{shown} holds no such level"))
-            .next("name a site, and perhaps a date, of the file with --only CODE[,DATE]"));
+        return Err(NoRecord::Nothing);
     }
     transitions.sort_unstable();
     Ok(transitions)
@@ -164,19 +166,14 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::fs;
-
     use super::*;
 
     const HEAD: &str =
         "site_code,date,stock_at_previous_day,plenty_at,some_at,few_at,empty_at,break_at\n";
 
     fn read_text(text: &str, only: Option<&str>) -> Result<Vec<Transition>, String> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("record.csv");
-        fs::write(&path, text).unwrap();
         let only = only.map(|only| Only::parse(only).unwrap());
-        read(&path, only).map_err(|failure| failure.to_string())
+        read(text.as_bytes(), only).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -202,10 +199,7 @@ mod tests {
         assert_eq!(read_text(&text, Some("A1")).unwrap().len(), 2);
         assert_eq!(read_text(&text, Some("A1,2020-03-18")).unwrap().len(), 1);
         let nothing = read_text(&text, Some("C3")).unwrap_err();
-        assert!(
-            nothing.contains("holds no such level; name a site"),
-            "{nothing}"
-        );
+        assert!(nothing.contains("holds no such level"), "{nothing}");
         assert!(Only::parse("A1,tomorrow").is_err());
         assert!(Only::parse("no code").is_err());
     }
@@ -232,16 +226,5 @@ mod tests {
             headless.contains("has no column \"plenty_at\""),
             "{headless}"
         );
-    }
-
-    #[test]
-    fn whatever_a_record_holds_it_is_read_in_bounded_memory() {
-        let line = "31897100,2020-03-18,2020-03-17T17:01:00,17:06:32,18:56:29,20:51:55,,20:21:44";
-        let decoder = quorate_battery::Decoder {
-            name: "replay-record",
-            read: |bytes| drop(read_from(bytes, "record.csv", None)),
-            seeds: vec![format!("{HEAD}{line}\n").into()],
-        };
-        quorate_battery::battery(&decoder, 1, 2_000);
     }
 }

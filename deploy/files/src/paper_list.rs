@@ -31,38 +31,49 @@ const QUANTITY: usize = 3;
 const PROXY: usize = 4;
 
 /// What every line shares.
-pub(super) struct ListContext<'a> {
-    pub(super) site: SiteCode,
-    pub(super) key: &'a DeviceKey,
-    pub(super) program: ProgramId,
-    pub(super) product: Option<ProductId>,
-    pub(super) scheme: &'a str,
-    pub(super) zone: &'a TimeZone,
-    pub(super) now_ms: i64,
+#[derive(Debug)]
+pub struct ListContext<'a> {
+    /// Where it was sold.
+    pub site: SiteCode,
+    /// The key of the device that hands the list in; it names the sales.
+    pub key: &'a DeviceKey,
+    /// Of which program.
+    pub program: ProgramId,
+    /// `None`: the program's first.
+    pub product: Option<ProductId>,
+    /// Of the IDs.
+    pub scheme: &'a str,
+    /// In which days and times are written.
+    pub zone: &'a TimeZone,
+    /// Unix milliseconds.
+    pub now_ms: i64,
 }
 
 /// A list that was read.
-#[derive(Default)]
-pub(super) struct PaperList {
+#[derive(Debug, Default)]
+pub struct PaperList {
     /// By the number of their line in the file, the head being line 1.
-    pub(super) sales: Vec<(u64, PaperSale)>,
-    pub(super) bad_lines: Vec<BadLine>,
+    pub sales: Vec<(u64, PaperSale)>,
+    /// The others.
+    pub bad_lines: Vec<BadLine>,
 }
 
 /// A line that is no sale.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub(super) struct BadLine {
-    pub(super) line: u64,
+pub struct BadLine {
+    /// The head is line 1.
+    pub line: u64,
     /// Empty: the line as a whole.
-    pub(super) column: &'static str,
-    pub(super) message: String,
+    pub column: &'static str,
+    /// What is wrong.
+    pub message: String,
 }
 
 /// Reads a list.
 ///
 /// # Errors
 /// The head lacks a column, or there are too many lines.
-pub(super) fn read(file: impl io::Read, context: &ListContext) -> Result<PaperList, String> {
+pub fn read(file: impl io::Read, context: &ListContext) -> Result<PaperList, String> {
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .trim(csv::Trim::All)
@@ -321,17 +332,5 @@ mod tests {
         let error = read_text("date,time\n").err().unwrap();
         assert!(error.contains("`id`, `quantity` missing"), "{error}");
         assert!(read_text("").is_err());
-    }
-
-    #[test]
-    fn whatever_a_list_holds_it_is_read_in_bounded_memory() {
-        let [first, second, third] = LINES;
-        let list = format!("date,time,id,quantity,proxy_reason\n{first}\n{second}\n{third}\n");
-        let decoder = quorate_battery::Decoder {
-            name: "paper-list",
-            read: |bytes| drop(read_bytes(bytes)),
-            seeds: vec![list.into(), "날짜,시각,주민등록번호,수량,대리사유\n".into()],
-        };
-        quorate_battery::battery(&decoder, 3, 2_000);
     }
 }

@@ -83,6 +83,8 @@ pub struct ObservedReplica {
     pub leads: bool,
     /// The sets of voters: two while they change, each of which must agree.
     pub voters: Vec<Vec<u64>>,
+    /// The entry that names them, committed or not; `None`: nobody has named any.
+    pub voters_at: Option<LogPosition>,
     /// Every replica that it knows of, and its node.
     pub members: BTreeMap<u64, NodeId>,
     /// Index of the last entry of its log, synced or not.
@@ -117,6 +119,7 @@ impl Group {
             leads: metrics.state == ServerState::Leader
                 && metrics.current_leader == Some(metrics.id),
             voters: voters.map(|set| set.iter().copied().collect()).collect(),
+            voters_at: metrics.membership_config.log_id().as_ref().map(position),
             members: membership
                 .nodes()
                 .map(|(replica, host)| (*replica, Host::node(*host)))

@@ -156,6 +156,12 @@ impl SimDisk {
     pub fn synced_log(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.lock().synced_log(key)
     }
+
+    /// The same of a row of the state.
+    #[must_use]
+    pub fn flushed_state(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.lock().flushed_state(key)
+    }
 }
 
 /// What was on a disk at some time.

@@ -2,7 +2,7 @@
 //!
 //! The driver feeds what it sees: every replica whenever it changes, every message between nodes, every view,
 //! every acknowledgement. State owned: what each law has to remember, and what was found. Laws of whole
-//! histories are the harness's (`verdict`). Deliberately absent: tolerance, and any influence on the run.
+//! histories are judged by the crate `quorate-check`. Deliberately absent: tolerance, and any influence on the run.
 
 mod acknowledged;
 mod applied;
@@ -10,11 +10,12 @@ mod committed;
 mod elections;
 mod identity;
 mod log_matching;
+mod members;
 mod outbox;
 mod purge;
 mod ranges;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_node::seams::{ObservedEntry, ObservedReplica};
@@ -63,6 +64,10 @@ pub trait Disks: Send + Sync + 'static {
 
     /// The vote on a node's disk: its term, and for whom.
     fn vote(&self, node: Place, shard: ShardId) -> Option<(u64, u64)>;
+
+    /// Up to which entry a node's disk holds the applied state; `None`: it holds none. While a snapshot is being put
+    /// in place of the state, that is where the snapshot stands: a restart finishes it.
+    fn applied(&self, node: Place, shard: ShardId) -> Option<u64>;
 }
 
 /// Every law together. Cheap to clone.
@@ -84,46 +89,11 @@ struct State {
     log_matching: log_matching::LogMatching,
     committed: committed::Committed,
     applied: applied::Applied,
-    purge: purge::Purge,
     ranges: ranges::Ranges,
     outbox: outbox::Outbox,
-    /// The newest disk of each node that lost one.
-    disks: BTreeMap<Place, u64>,
-    /// The newest members of each group that anybody has applied.
-    members: BTreeMap<ShardId, Members>,
+    /// Who must agree in each group.
+    members: BTreeMap<ShardId, members::Members>,
     found: Vec<Finding>,
-}
-
-/// Who must agree in a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Members {
-    /// The applied index at which this was seen.
-    index: u64,
-    voters: Vec<Vec<u64>>,
-    /// Those before: a change holds from when it is proposed, and may not be committed yet.
-    before: Vec<Vec<u64>>,
-    nodes: BTreeMap<u64, Place>,
-    /// Replicas whose disk is lost: what they held counts until they are replaced.
-    lost: BTreeSet<u64>,
-}
-
-impl Members {
-    fn excusing(
-        &self,
-        shard: ShardId,
-        identity: &identity::Identity,
-        newest_disks: &BTreeMap<Place, u64>,
-    ) -> Self {
-        let is_lost = |replica: &u64| {
-            let disk = identity.disk_of(shard, *replica);
-            disk.is_some_and(|(node, disk)| newest_disks.get(&node).is_some_and(|now| *now > disk))
-        };
-        let lost = self.nodes.keys().copied().filter(is_lost).collect();
-        Self {
-            lost,
-            ..self.clone()
-        }
-    }
 }
 
 impl Judges {
@@ -170,37 +140,25 @@ impl Judges {
             log_matching,
             committed,
             applied,
-            purge,
             outbox,
             members,
-            disks: newest_disks,
             found,
             ..
         } = &mut *state;
+        let disks = &*self.shared.disks;
         acknowledged.replica(life, seen, found);
         identity.replica(life, seen, found);
         elections.replica(life, seen, found);
         log_matching.entries(life, seen, entries, found);
         applied.replica(life, seen, found);
-        purge.replica(life, seen, found);
+        purge::replica(disks, life, seen, found);
         outbox.replica(life, seen, found);
         committed.replica(life, seen, log_matching, found);
-        let known = members.entry(seen.shard).or_default();
-        let index = seen.applied.map_or(0, |at| at.index);
-        if !seen.voters.is_empty() && index >= known.index {
-            if known.voters != seen.voters {
-                known.before = std::mem::replace(&mut known.voters, seen.voters.clone());
-            }
-            known.index = index;
-            let nodes = seen.members.iter();
-            known
-                .nodes
-                .extend(nodes.map(|(replica, node)| (*replica, node.get())));
-        }
-        if let Some(at) = seen.committed {
-            let known = known.excusing(seen.shard, identity, newest_disks);
-            let disks = &*self.shared.disks;
-            committed.durable(disks, &known, seen.shard, at.index, at.term, found);
+        let members = members.entry(seen.shard).or_default();
+        members.replica(seen);
+        // What is applied was committed, whether the replica says so yet or not.
+        for at in [seen.committed, seen.applied].into_iter().flatten() {
+            committed.durable(disks, members, seen.shard, at.index, at.term, found);
         }
     }
 
@@ -221,20 +179,27 @@ impl Judges {
         let mut state = self.lock();
         let State {
             committed,
-            identity,
             members,
-            disks,
             found,
             ..
         } = &mut *state;
-        let members = members.get(&shard).cloned().unwrap_or_default();
-        let members = members.excusing(shard, identity, disks);
-        committed.durable(&*self.shared.disks, &members, shard, index, term, found);
+        let members = members.entry(shard).or_default();
+        committed.durable(&*self.shared.disks, members, shard, index, term, found);
     }
 
     /// A node has lost its disk, and gets this one.
     pub fn disk_replaced(&self, node: Place, disk: u64) {
-        self.lock().disks.insert(node, disk);
+        let mut state = self.lock();
+        let State {
+            acknowledged,
+            identity,
+            members,
+            ..
+        } = &mut *state;
+        for (shard, replica) in identity.lost(node, disk) {
+            let held = acknowledged.held(shard, replica);
+            members.entry(shard).or_default().lost(replica, held);
+        }
     }
 
     /// A node tells of this view.
@@ -272,6 +237,9 @@ impl Overhear for Judges {
             }
             let vote = match &envelope.body {
                 Some(envelope::Body::Append(append)) => {
+                    if let Some(id) = &append.leader_commit {
+                        acknowledged.leads(shard, replica, id.index);
+                    }
                     if let Some(vote) = &append.vote {
                         elections.leads(shard, replica, vote, found);
                     }
@@ -288,3 +256,6 @@ impl Overhear for Judges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 //! * [`net`]: connections between places.
 //! * [`cluster`]: nodes and gateways that start and die.
 //! * [`plan`], [`faults`], [`load`]: what a seed stands for, what goes wrong, what clients do.
-//! * [`invariants`]: what must hold at every moment; whole histories are judged by the harness.
+//! * [`invariants`]: what must hold at every moment; whole histories are judged by the crate `quorate-check`.
 //! * [`run()`]: one seed from its plan to its verdict.
 //!
 //! Invariant: the same seed gives the same run, step by step; a run says so by the hash of its steps. Nothing

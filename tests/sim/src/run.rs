@@ -187,6 +187,23 @@ impl Disks for DiskViews {
         let vote: storage::Vote = quorate_core::codec::open("vote", &row).ok()?;
         Some((vote.term, vote.leader_replica))
     }
+
+    fn applied(&self, node: Place, shard: ShardId) -> Option<u64> {
+        let disk = self.0.get(&node)?;
+        let point = match disk.synced_log(&keys::raft::installing(shard)) {
+            // A snapshot is being put in place of the state: a restart finishes that, whatever the state holds now.
+            Some(row) => {
+                let pending: storage::PendingInstall =
+                    quorate_core::codec::open("snapshot marker", &row).ok()?;
+                pending.point?
+            }
+            None => {
+                let row = disk.flushed_state(&keys::applied(shard))?;
+                quorate_core::codec::open("applied point", &row).ok()?
+            }
+        };
+        Some(point.log_id?.index)
+    }
 }
 
 /// Drives the phases.
@@ -359,3 +376,6 @@ impl Driver {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

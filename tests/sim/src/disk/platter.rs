@@ -220,6 +220,11 @@ impl Platter {
         readable.then(|| self.log.secured_row(key)).flatten()
     }
 
+    pub(super) fn flushed_state(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let readable = !self.damaged.contains(&(false, key.to_vec()));
+        readable.then(|| self.state.secured_row(key)).flatten()
+    }
+
     /// Writes to the log; returns the batch's number.
     pub(super) fn write_log(&mut self, rows: Vec<RowOp>) -> Result<u64, StorageError> {
         self.check_room("writing the log")?;

@@ -13,6 +13,8 @@ use super::{Finding, Life};
 pub(super) struct Acknowledged {
     /// The highest entry that each replica has told anybody to hold.
     told: BTreeMap<(ShardId, u64), u64>,
+    /// The highest entry that each replica has told as a leader to be committed.
+    led: BTreeMap<(ShardId, u64), u64>,
     /// The highest entry that is known to be committed.
     committed: BTreeMap<ShardId, u64>,
     /// Lives in which a replica was looked at.
@@ -24,6 +26,21 @@ impl Acknowledged {
     pub(super) fn tells(&mut self, shard: ShardId, replica: u64, index: u64) {
         let told = self.told.entry((shard, replica)).or_default();
         *told = (*told).max(index);
+    }
+
+    /// A leader tells that everything up to this index is committed.
+    pub(super) fn leads(&mut self, shard: ShardId, replica: u64, index: u64) {
+        let led = self.led.entry((shard, replica)).or_default();
+        *led = (*led).max(index);
+    }
+
+    /// Up to which entry a replica has shown that it holds its log. A leader acknowledges its own entries to nobody:
+    /// what it has told to be committed counts as held, since either it held it or enough others did.
+    pub(super) fn held(&self, shard: ShardId, replica: u64) -> u64 {
+        let of = |known: &BTreeMap<(ShardId, u64), u64>| {
+            known.get(&(shard, replica)).copied().unwrap_or_default()
+        };
+        of(&self.told).max(of(&self.led))
     }
 
     pub(super) fn replica(&mut self, life: Life, seen: &ObservedReplica, found: &mut Vec<Finding>) {

@@ -1,5 +1,5 @@
-//! Applied state: it only grows, never beyond what is committed, survives what was called durable, and is the
-//! same on every replica at the same place.
+//! Applied state: it only grows, survives what was called durable, and is the same on every replica at the same
+//! place. That it is never beyond what is committed is judged with the committed entries.
 
 use std::collections::BTreeMap;
 

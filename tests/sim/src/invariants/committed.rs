@@ -1,5 +1,5 @@
 //! Committed entries: one index has one committed entry for ever, and it is on the synced disks of a quorum
-//! whenever anybody calls it committed or a client was told of it.
+//! whenever anybody calls it committed or has applied it, or a client was told of it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use quorate_node::seams::ObservedReplica;
 use quorate_proto::ids::ShardId;
 
 use super::log_matching::LogMatching;
-use super::{Disks, Finding, Life, Members, OnDisk};
+use super::members::{Members, Voters};
+use super::{Disks, Finding, Life};
 
 /// What must be remembered.
 #[derive(Default)]
@@ -43,7 +44,7 @@ impl Committed {
         }
     }
 
-    /// An entry is called committed: it must be on the disks of a majority of every set of voters.
+    /// An entry is called committed, or is applied: it must be on the disks of a majority of every set of voters.
     pub(super) fn durable(
         &mut self,
         disks: &dyn Disks,
@@ -54,31 +55,22 @@ impl Committed {
         found: &mut Vec<Finding>,
     ) {
         let checked = self.checked.entry(shard).or_default();
-        if index <= *checked || members.voters.is_empty() {
+        let mut in_force = members.in_force().peekable();
+        if index <= *checked || in_force.peek().is_none() {
             return;
         }
-        let holds = |replica: &&u64| {
-            if members.lost.contains(*replica) {
-                return true;
-            }
-            let node = members.nodes.get(*replica);
-            node.is_some_and(|node| match disks.entry(*node, shard, index) {
-                OnDisk::Entry(found) => found == term,
-                OnDisk::Purged => true,
-                OnDisk::Missing => false,
-            })
+        let holds = |replica: &u64| members.holds(disks, *replica, shard, index, term);
+        let majority = |set: &Vec<u64>| {
+            let holders = set.iter().filter(|replica| holds(replica));
+            2 * holders.count() > set.len()
         };
-        let agreed = |sets: &[Vec<u64>]| {
-            let majority = |set: &Vec<u64>| 2 * set.iter().filter(holds).count() > set.len();
-            !sets.is_empty() && sets.iter().all(majority)
-        };
-        if !agreed(&members.voters) && !agreed(&members.before) {
-            let holders: Vec<&u64> = members.nodes.keys().filter(holds).collect();
+        if !in_force.any(|sets| sets.iter().all(majority)) {
+            let holders: Vec<u64> = members.replicas().filter(holds).collect();
+            let voters: Vec<&Voters> = members.in_force().collect();
             found.push(Finding {
                 law: "committed means durable on a quorum",
                 detail: format!(
-                    "entry {index} (term {term}) of shard {shard} is committed, and synced at {holders:?} of {:?}",
-                    members.voters
+                    "entry {index} (term {term}) of shard {shard} is committed, and synced at {holders:?} of {voters:?}"
                 ),
             });
             return;

@@ -1,5 +1,5 @@
-//! Election safety: the vote that a replica tells anybody is on its synced disk by then, it never falls, and a
-//! leader's id (a term and a replica) leads in one life of one node only.
+//! Election safety: the vote that a replica tells anybody is on its synced disk by then, it never falls, also
+//! not over a restart, and a leader's id (a term and a replica) leads in one life of one node only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,12 @@ impl Elections {
         let (shard, replica) = (seen.shard, seen.replica.get());
         let now = (seen.term, seen.voted_for);
         let before = self.seen.insert((life, shard, replica), now);
+        // In term 0 it has not read its disk yet.
+        let before = match before {
+            Some(before) if before.0 > 0 => Some(before),
+            _ if seen.term > 0 => self.told.get(&(shard, replica)).copied(),
+            _ => None,
+        };
         if let Some(before) = before
             && now < before
         {

@@ -15,9 +15,13 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Where a replica lives: its node, and which of that node's disks.
-    pub(super) fn disk_of(&self, shard: ShardId, replica: u64) -> Option<(Place, u64)> {
-        self.disks.get(&(shard, replica)).copied()
+    /// The replicas that a node has lost with its disks before this one.
+    pub(super) fn lost(&self, node: Place, disk: u64) -> Vec<(ShardId, u64)> {
+        let lost = self
+            .disks
+            .iter()
+            .filter(|(_, at)| at.0 == node && at.1 < disk);
+        lost.map(|(replica, _)| *replica).collect()
     }
 
     pub(super) fn replica(&mut self, life: Life, seen: &ObservedReplica, found: &mut Vec<Finding>) {

@@ -1,6 +1,7 @@
 //! Log matching: entries of one index and term are one entry, and so are all before them.
 //!
-//! By induction: an entry is known with the term of the one before it, and both must always be the same.
+//! By induction: an entry is known with the term of the one before it, and both must always be the same. What a
+//! replica does not know as committed may be replaced, however much it is, and is read again at every look.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +9,6 @@ use quorate_node::seams::{ObservedEntry, ObservedReplica};
 use quorate_proto::ids::ShardId;
 
 use super::{Finding, Life};
-
-/// Places from which a log is read again: a follower's last entries may still be replaced.
-const READ_AGAIN: u64 = 8;
 
 /// Where an entry is: its group, its index, and the leader that proposed it (term and replica).
 type Place = (ShardId, u64, (u64, u64));
@@ -69,8 +67,7 @@ impl LogMatching {
             last = Some((at.index, leader));
         }
         let settled = seen.committed.map_or(0, |at| at.index);
-        let newest = last.map_or(0, |(index, _)| index);
-        let next = newest.saturating_sub(READ_AGAIN).max(settled.min(newest));
+        let next = settled.min(last.map_or(0, |(index, _)| index));
         let known = self.next.entry((life, shard)).or_default();
         *known = (*known).max(next);
     }

@@ -1,5 +1,5 @@
 //! Outboxes: what is acknowledged was written, what is deleted was acknowledged, and an outbox is the same on
-//! every replica at the same place. That rows count once at their sites is judged from the shelves.
+//! every replica at the same place, in every life. That rows count once at their sites is judged from the shelves.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,14 @@ use quorate_node::seams::{ObservedOutbox, ObservedReplica};
 use quorate_proto::ids::ShardId;
 
 use super::{Finding, Life};
+use crate::net::Place;
 
 /// What must be remembered.
 #[derive(Default)]
 pub(super) struct Outbox {
     newest: BTreeMap<(Life, ShardId, u64), ObservedOutbox>,
+    /// By the entry up to which a state is applied; and where it was seen first.
+    at: BTreeMap<(ShardId, u64), (ObservedOutbox, Place)>,
 }
 
 impl Outbox {
@@ -32,5 +35,19 @@ impl Outbox {
             });
         }
         self.newest.insert(place, now);
+        let Some(applied) = seen.applied else {
+            return;
+        };
+        let place = (seen.shard, applied.index);
+        let (known, node) = *self.at.entry(place).or_insert((now, life.node));
+        if known != now {
+            found.push(Finding {
+                law: "equal outboxes at equal places",
+                detail: format!(
+                    "the outbox of shard {} at entry {} is {known:?} on node {node} and {now:?} on node {}",
+                    seen.shard, applied.index, life.node
+                ),
+            });
+        }
     }
 }

@@ -184,6 +184,16 @@ impl Cluster {
         }
     }
 
+    /// A law is broken, as somebody sees who is no judge.
+    pub fn find(&self, law: &'static str, detail: String) {
+        self.parts.judges.find(law, detail);
+    }
+
+    /// How often a node's wall clock was read.
+    pub fn clock_reads(&self, place: Place) -> u64 {
+        self.parts.tasks.clock_reads(place)
+    }
+
     /// A wall clock jumps.
     pub fn jump_clock(&self, place: Place, by_ms: i64) {
         self.parts.tasks.jump_clock(place, by_ms);

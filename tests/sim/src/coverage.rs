@@ -25,11 +25,19 @@ pub enum Event {
     NodeStopped,
     /// A slip was recorded above the ration.
     OverQuota,
+    /// A power cut took the end of a log that was not synced.
+    LogCut,
+    /// A crash took state that was not flushed.
+    StateRolledBack,
+    /// A crash tore the table of a snapshot.
+    TableTorn,
+    /// A node started with the install of a snapshot that a crash had interrupted.
+    InstallRedone,
 }
 
 impl Event {
     /// All of them.
-    pub const ALL: [Event; 7] = [
+    pub const ALL: [Event; 11] = [
         Event::Election,
         Event::SnapshotInstalled,
         Event::Purged,
@@ -37,6 +45,10 @@ impl Event {
         Event::UnknownOutcome,
         Event::NodeStopped,
         Event::OverQuota,
+        Event::LogCut,
+        Event::StateRolledBack,
+        Event::TableTorn,
+        Event::InstallRedone,
     ];
 }
 

@@ -3,7 +3,8 @@
 //! Two families of rows and the tables of snapshots, with the same promises as the real engine's and no more:
 //!
 //! * Log: a power cut keeps everything up to the last sync, and a random part of the batches after it: the first so
-//!   many. The kill of a process keeps all.
+//!   many. The kill of a process keeps all, but not for good: until it is opened again, a power cut may take what was
+//!   not synced. Opening makes it safe.
 //! * State: both keep everything up to the last flush, and sometimes the first so many batches after it, as an engine
 //!   that has flushed by itself would.
 //! * A table that was not finished is gone or torn; one that was is whole until it is taken in or removed.
@@ -16,7 +17,7 @@
 mod engine;
 mod platter;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,9 +51,12 @@ impl Latency {
 /// What is wrong with a disk. The default is nothing.
 #[derive(Default)]
 struct Trouble {
-    full: bool,
-    sync_fails: bool,
-    slower_by: Duration,
+    /// Faults that fill it. They overlap: the end of one does not end the other.
+    full: u32,
+    /// Faults that make syncs and flushes fail.
+    failing: u32,
+    /// By how much each fault makes it slower; the worst counts.
+    slow: Vec<Duration>,
 }
 
 /// How a process lost its disk.
@@ -112,17 +116,17 @@ impl SimDisk {
 
     /// Puts an empty disk in its place. Only after a crash.
     pub fn wipe(&self) {
-        self.restore(&Copy::default());
+        self.restore(&Image::default());
     }
 
     /// A copy of everything that is on it. Only after a crash.
     #[must_use]
-    pub fn copy(&self) -> Copy {
-        Copy(self.lock().copy())
+    pub fn copy(&self) -> Image {
+        Image(self.lock().copy())
     }
 
     /// Puts a copy back in place of what is there. Only after a crash.
-    pub fn restore(&self, copy: &Copy) {
+    pub fn restore(&self, copy: &Image) {
         self.lock().restore(&copy.0);
     }
 
@@ -131,24 +135,50 @@ impl SimDisk {
         self.lock().damage(choice)
     }
 
-    /// Every sync and flush takes longer by up to this.
+    /// Every sync and flush takes longer by up to this, until [`SimDisk::quicken`].
     pub fn slow_sync(&self, by: Duration) {
-        self.lock().trouble.slower_by = by;
+        self.lock().trouble.slow.push(by);
     }
 
-    /// Whether syncs and flushes fail.
+    /// Ends one slowness; another one goes on.
+    pub fn quicken(&self, by: Duration) {
+        let slow = &mut self.lock().trouble.slow;
+        if let Some(at) = slow.iter().position(|one| *one == by) {
+            slow.swap_remove(at);
+        }
+    }
+
+    /// Syncs and flushes so far that a slowness has held up.
+    #[must_use]
+    pub fn slowed(&self) -> u64 {
+        self.lock().slowed
+    }
+
+    /// Syncs and flushes fail from now on, or one reason for it has ended.
     pub fn fail_sync(&self, fails: bool) {
-        self.lock().trouble.sync_fails = fails;
+        count(&mut self.lock().trouble.failing, fails);
     }
 
-    /// Whether there is no room: nothing more can be written.
+    /// There is no room from now on: nothing more can be written; or one reason for it has ended.
     pub fn fill(&self, full: bool) {
-        self.lock().trouble.full = full;
+        count(&mut self.lock().trouble.full, full);
     }
 
     /// Ends all trouble but damage.
     pub fn heal(&self) {
         self.lock().trouble = Trouble::default();
+    }
+
+    /// Every content of the state family that a crash now may leave; the first is what was flushed.
+    #[must_use]
+    pub fn state_cuts(&self) -> Vec<BTreeMap<Vec<u8>, Vec<u8>>> {
+        self.lock().state_cuts()
+    }
+
+    /// Whether a row of the log is there, synced or not.
+    #[must_use]
+    pub fn has_log(&self, key: &[u8]) -> bool {
+        self.lock().log.rows.contains_key(key)
     }
 
     /// The value of a row of the log that is sure to survive a power cut now, and can be read.
@@ -166,10 +196,18 @@ impl SimDisk {
 
 /// What was on a disk at some time.
 #[derive(Clone, Default)]
-pub struct Copy(platter::Content);
+pub struct Image(platter::Content);
 
 /// Rows that cannot be read.
 type Damaged = BTreeSet<(bool, Vec<u8>)>;
+
+/// One more reason, or one less. After a healing there is none left to end.
+fn count(reasons: &mut u32, more: bool) {
+    *reasons = match more {
+        true => *reasons + 1,
+        false => reasons.saturating_sub(1),
+    };
+}
 
 /// Families have no order of their own.
 fn is_log(family: Family) -> bool {

@@ -4,7 +4,7 @@
 //! faster or slower than the others'.
 
 use std::io;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,11 +15,13 @@ use quorate_link::env::{Clock, Random, Spawner, TaskHandle, prepare};
 use crate::chance::Chance;
 use crate::executor::{Life, Shared};
 
-/// How a process's clock differs from the driver's. Cheap to clone; clones share the skew.
+/// How a process's clock differs from the driver's. Cheap to clone; clones share the skew and count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClockShape {
     skew_ms: Arc<AtomicI64>,
     drift_ppm: i64,
+    /// How often the wall clock was read.
+    reads: Arc<AtomicU64>,
 }
 
 impl ClockShape {
@@ -28,6 +30,7 @@ impl ClockShape {
     pub(crate) fn with_drift(&self, drift_ppm: i32) -> Self {
         Self {
             skew_ms: Arc::clone(&self.skew_ms),
+            reads: Arc::clone(&self.reads),
             drift_ppm: i64::from(drift_ppm).max(1 - MILLION),
         }
     }
@@ -40,6 +43,11 @@ impl ClockShape {
     /// Makes the wall clock jump by a difference.
     pub(crate) fn jump(&self, by_ms: i64) {
         self.skew_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
+    /// How often the wall clock was read.
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// What this clock has run after so much virtual time.
@@ -74,6 +82,7 @@ impl SimClock {
 
 impl Clock for SimClock {
     fn unix_ms(&self) -> i64 {
+        self.shape.reads.fetch_add(1, Ordering::Relaxed);
         let ms = self.shape.local_ns(self.shared.now_ns()) / 1_000_000;
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
         self.shared.start_unix_ms() + ms + self.shape.skew_ms.load(Ordering::Relaxed)

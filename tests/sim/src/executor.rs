@@ -94,6 +94,12 @@ impl Tasks {
         self.shared.set_clock(place, clock.with_drift(drift_ppm));
     }
 
+    /// How often the wall clock of a place was read.
+    #[must_use]
+    pub fn clock_reads(&self, place: Place) -> u64 {
+        self.shared.clock(place).reads()
+    }
+
     /// Makes the wall clock of a place jump.
     pub fn jump_clock(&self, place: Place, by_ms: i64) {
         self.shared.clock(place).jump(by_ms);

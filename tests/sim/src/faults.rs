@@ -158,8 +158,7 @@ impl Striker {
             | FaultKind::BitFlip => self.spoil(victim, fault).await,
             FaultKind::ClockJump => {
                 let jump_ms = i64::try_from(fault.choice % 240_000).unwrap_or_default() - 120_000;
-                self.cluster.jump_clock(victim, jump_ms);
-                true
+                self.jump_clock(victim, jump_ms, fault.lasts).await
             }
         };
         if took_effect {
@@ -228,6 +227,14 @@ impl Striker {
         self.env.sleep(lasts).await;
         self.cluster.resume(node);
         true
+    }
+
+    /// Nobody sets the clock right again; whether anybody has read it meanwhile.
+    async fn jump_clock(&self, node: Place, by_ms: i64, lasts: Duration) -> bool {
+        let before = self.cluster.clock_reads(node);
+        self.cluster.jump_clock(node, by_ms);
+        self.env.sleep(lasts).await;
+        by_ms != 0 && self.cluster.clock_reads(node) > before
     }
 
     async fn kill_gateway(&self, fault: PlannedFault) -> bool {

@@ -13,7 +13,7 @@ mod pipe;
 mod stream;
 mod weather;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ use crate::chance::Chance;
 pub use crate::executor::Place;
 use pipe::Pipe;
 pub use weather::Weather;
+
+/// From one place to another.
+pub type Direction = (Place, Place);
 
 /// A connection that cannot be made, or is no more. Says nothing of what was done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +56,12 @@ struct State {
     weather: Weather,
     places: BTreeMap<Place, Up>,
     starts: u64,
-    cuts: BTreeSet<(Place, Place)>,
-    /// Delays of these directions are multiplied.
-    slow: BTreeMap<(Place, Place), u32>,
+    /// How many faults cut a direction. They overlap: the end of one does not end the other.
+    cuts: BTreeMap<Direction, u32>,
+    /// By how much each fault multiplies the delays of a direction; the worst counts.
+    slow: BTreeMap<Direction, Vec<u32>>,
+    /// Messages sent into a direction while it was cut or slow.
+    hindered: BTreeMap<Direction, u64>,
     streams: BTreeMap<u64, OpenStream>,
     opened: u64,
 }
@@ -92,8 +98,9 @@ impl Network {
             weather,
             places: BTreeMap::new(),
             starts: 0,
-            cuts: BTreeSet::new(),
+            cuts: BTreeMap::new(),
             slow: BTreeMap::new(),
+            hindered: BTreeMap::new(),
             streams: BTreeMap::new(),
             opened: 0,
         };
@@ -175,11 +182,11 @@ impl Network {
         self.lock().chance.index(under_way + 1)
     }
 
-    /// Cuts a direction: nothing arrives any more until [`Network::mend`].
+    /// Cuts a direction: nothing arrives any more until [`Network::mend`] was called as often.
     pub fn cut(&self, from: Place, to: Place) {
         let (pipes, noticed) = {
             let mut state = self.lock();
-            state.cuts.insert((from, to));
+            *state.cuts.entry((from, to)).or_default() += 1;
             (state.pipes(from, to), state.notice_after())
         };
         for pipe in pipes {
@@ -194,8 +201,19 @@ impl Network {
         });
     }
 
-    /// Ends a cut; what has waited arrives now.
+    /// Ends one cut; after the last, what has waited arrives.
     pub fn mend(&self, from: Place, to: Place) {
+        {
+            let mut state = self.lock();
+            if let Some(count) = state.cuts.get_mut(&(from, to)).filter(|count| **count > 1) {
+                *count -= 1;
+                return;
+            }
+        }
+        self.release(from, to);
+    }
+
+    fn release(&self, from: Place, to: Place) {
         let pipes = {
             let mut state = self.lock();
             state.cuts.remove(&(from, to));
@@ -214,19 +232,37 @@ impl Network {
             state.slow.clear();
             std::mem::take(&mut state.cuts)
         };
-        for (from, to) in cuts {
-            self.mend(from, to);
+        for (from, to) in cuts.into_keys() {
+            self.release(from, to);
         }
     }
 
     /// Whether nothing arrives in this direction.
     pub fn is_cut(&self, from: Place, to: Place) -> bool {
-        self.lock().cuts.contains(&(from, to))
+        self.lock().cuts.contains_key(&(from, to))
     }
 
-    /// Multiplies the delays of a direction.
+    /// Multiplies the delays of a direction until [`Network::quicken`].
     pub fn slow(&self, from: Place, to: Place, factor: u32) {
-        self.lock().slow.insert((from, to), factor);
+        let slow = &mut self.lock().slow;
+        slow.entry((from, to)).or_default().push(factor);
+    }
+
+    /// Ends one slowness; another one goes on.
+    pub fn quicken(&self, from: Place, to: Place, factor: u32) {
+        let slow = &mut self.lock().slow;
+        if let Some(factors) = slow.get_mut(&(from, to))
+            && let Some(at) = factors.iter().position(|one| *one == factor)
+        {
+            factors.swap_remove(at);
+        }
+    }
+
+    /// Messages so far that were sent into one of these directions while it was cut or slow.
+    pub fn hindered(&self, directions: &[Direction]) -> u64 {
+        let state = self.lock();
+        let counts = directions.iter().filter_map(|one| state.hindered.get(one));
+        counts.sum()
     }
 
     /// Breaks every stream between two places, in both directions; each delivers a prefix of what was under
@@ -361,7 +397,7 @@ impl Network {
         };
         let (from, to) = (connection.from, connection.to);
         for (pipe, direction) in [(forth, (from, to)), (back, (to, from))] {
-            if state.cuts.contains(&direction) {
+            if state.cuts.contains_key(&direction) {
                 pipe.hold(Duration::MAX);
             }
         }
@@ -371,7 +407,17 @@ impl Network {
     /// How long the next message takes.
     fn delay(&self, from: Place, to: Place) -> Duration {
         let mut state = self.lock();
-        let factor = state.slow.get(&(from, to)).copied().unwrap_or(1);
+        let direction = (from, to);
+        let factors = state.slow.get(&direction).map(Vec::as_slice);
+        let factor = factors
+            .unwrap_or_default()
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or(1);
+        if factor > 1 || state.cuts.contains_key(&direction) {
+            *state.hindered.entry(direction).or_default() += 1;
+        }
         let State {
             chance, weather, ..
         } = &mut *state;
@@ -419,3 +465,6 @@ impl State {
 pub fn copied<M: prost::Message + Default>(message: &M) -> M {
     M::decode(&*message.encode_to_vec()).expect("what was encoded here can be decoded")
 }
+
+#[cfg(test)]
+mod tests;

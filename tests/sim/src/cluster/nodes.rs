@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::keys;
 use quorate_node::seams::{AddressBook, NodeParts, RunningNode};
 use quorate_node::{ClusterConfig, InitialNode, Purpose};
-use quorate_proto::ids::NodeId;
+use quorate_proto::ids::{NodeId, ShardId};
 use tokio::sync::oneshot;
 
 use super::{CLUSTER, Cluster, Death, Running};
@@ -83,6 +84,12 @@ impl Cluster {
             purpose: Purpose::Production,
             clock: None,
         };
+        let disk_here = &self.parts.disks[&place];
+        let shards =
+            std::iter::once(ShardId::SYSTEM).chain((1..=self.plan().shards).map(ShardId::new));
+        let redone = shards.filter(|shard| disk_here.has_log(&keys::raft::installing(*shard)));
+        let redone = redone.count() as u64;
+        self.parts.coverage.event(Event::InstallRedone, redone);
         let addresses = self
             .plan()
             .node_places()
@@ -94,7 +101,7 @@ impl Cluster {
             zone: format!("zone-{place}"),
             incarnation: place * 1_000 + disk,
             founding,
-            engine: self.parts.disks[&place].open(env.clone()),
+            engine: disk_here.open(env.clone()),
             calls: Arc::new(NodeCalls {
                 network: self.parts.network.clone(),
                 here: place,
@@ -148,7 +155,12 @@ impl Cluster {
             let detail = format!("node {} stopped itself: {why}", life.node);
             self.parts.judges.find("nodes stop for a reason", detail);
         }
-        self.bury(life, Death::Killed);
+        // What a sync that failed was to make durable is there or not: sometimes the power goes with the node.
+        let death = match self.parts.env.random_u64() % 2 {
+            0 => Death::Killed,
+            _ => Death::PowerCut,
+        };
+        self.bury(life, death);
         let cluster = self.clone();
         self.parts.env.spawn("supervisor", async move {
             loop {
@@ -166,13 +178,19 @@ impl Cluster {
         });
     }
 
-    /// A node dies. False if it was down.
+    /// A node dies. False if it was down: its disk loses its power all the same.
     pub async fn die(self: &Arc<Self>, place: Place, death: Death) -> bool {
         let (life, node) = {
             let state = self.lock();
             match state.nodes.get(&place).and_then(|node| node.up.as_ref()) {
                 Some(up) => (up.life, up.node.clone()),
-                None => return false,
+                None => {
+                    drop(state);
+                    if death == Death::PowerCut {
+                        self.crash_disk(place, Crash::Power);
+                    }
+                    return false;
+                }
             }
         };
         if death == Death::Stopped
@@ -220,13 +238,24 @@ impl Cluster {
             Death::PowerCut => Crash::Power,
         };
         // First, so that nothing is written by what is dropped.
-        let report = self.parts.disks[&life.node].crash(crash);
-        self.parts
-            .log
-            .say(format_args!("disk of node {}: {report:?}", life.node));
+        self.crash_disk(life.node, crash);
         self.parts.tasks.kill(life.node);
         self.parts.network.down(life.node, death == Death::PowerCut);
         drop(up);
+    }
+
+    fn crash_disk(&self, place: Place, how: Crash) {
+        let report = self.parts.disks[&place].crash(how);
+        self.parts
+            .log
+            .say(format_args!("disk of node {place}: {report:?}"));
+        for (event, lost) in [
+            (Event::LogCut, report.log_batches_lost),
+            (Event::StateRolledBack, report.state_batches_lost),
+            (Event::TableTorn, report.tables_torn),
+        ] {
+            self.parts.coverage.event(event, u64::from(lost > 0));
+        }
     }
 
     /// Whether this life goes on.

@@ -1,6 +1,7 @@
 //! The rows of a disk, and how those that may be lost are taken back.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use quorate_node::seams::{Family, KeyRange, Row, RowOp, StorageError};
 
@@ -99,6 +100,8 @@ pub(super) struct Platter {
     pub(super) damaged: Damaged,
     pub(super) trouble: Trouble,
     pub(super) chance: Chance,
+    /// Syncs and flushes that took longer because the disk was slow.
+    pub(super) slowed: u64,
     /// Changes with every opening and every crash.
     generation: u64,
 }
@@ -119,11 +122,14 @@ impl Platter {
             damaged: Damaged::new(),
             trouble: Trouble::default(),
             chance,
+            slowed: 0,
             generation: 0,
         }
     }
 
     pub(super) fn open(&mut self) -> u64 {
+        // An engine writes what it recovers into a table, and syncs that, before it serves.
+        self.log.secure(self.log.written);
         self.generation += 1;
         self.generation
     }
@@ -138,14 +144,18 @@ impl Platter {
 
     pub(super) fn crash(&mut self, how: Crash) -> CrashReport {
         self.generation += 1;
-        let open = (self.log.undo.len(), self.state.undo.len());
-        let log_kept = match how {
-            Crash::Power => self.survivors(open.0),
-            Crash::Process => open.0,
+        let log_open = self.log.undo.len();
+        let (log_kept, log_lost) = match how {
+            Crash::Power => {
+                let kept = self.survivors(log_open);
+                (kept, self.log.rewind(kept))
+            }
+            // Still in the page cache, and not safe from a later power cut.
+            Crash::Process => (log_open, 0),
         };
-        let state_kept = self.survivors(open.1);
+        let state_kept = self.survivors(self.state.undo.len());
         let mut report = CrashReport {
-            log_batches_lost: self.log.rewind(log_kept),
+            log_batches_lost: log_lost,
             log_batches_kept: log_kept,
             state_batches_lost: self.state.rewind(state_kept),
             state_batches_kept: state_kept,
@@ -241,9 +251,7 @@ impl Platter {
 
     /// Ends a sync of the log up to a batch.
     pub(super) fn sync_log(&mut self, through: u64) -> Result<(), StorageError> {
-        if self.trouble.sync_fails {
-            return Err(StorageError::new("writing the log", "input/output error"));
-        }
+        self.check_sync("writing the log")?;
         self.log.secure(through);
         Ok(())
     }
@@ -254,8 +262,18 @@ impl Platter {
         self.state.write(batch)
     }
 
-    /// Removes everything inside ranges of the state, as one batch.
-    pub(super) fn clear_state(&mut self, ranges: &[KeyRange]) -> u64 {
+    /// Every content of the state that a crash now may leave; the first is what was flushed.
+    pub(super) fn state_cuts(&self) -> Vec<Rows> {
+        let cut = |keep| {
+            let mut state = self.state.clone();
+            state.rewind(keep);
+            state.rows
+        };
+        (0..=self.state.undo.len()).map(cut).collect()
+    }
+
+    /// Removes everything inside ranges of the state, as one batch; `None`: there was nothing.
+    pub(super) fn clear_state(&mut self, ranges: &[KeyRange]) -> Option<u64> {
         let mut batch = quorate_core::Writes::new();
         for (first, end) in ranges {
             if first < end {
@@ -263,7 +281,7 @@ impl Platter {
                 batch.extend(rows.map(|(key, _)| (key.clone(), None)));
             }
         }
-        self.write_state(batch)
+        (!batch.is_empty()).then(|| self.write_state(batch))
     }
 
     /// Batches of the state written so far.
@@ -275,9 +293,7 @@ impl Platter {
     pub(super) fn flush_state(&mut self, through: u64) -> Result<(), StorageError> {
         const ACTION: &str = "flushing the state";
         self.check_room(ACTION)?;
-        if self.trouble.sync_fails {
-            return Err(StorageError::new(ACTION, "input/output error"));
-        }
+        self.check_sync(ACTION)?;
         self.state.secure(through);
         Ok(())
     }
@@ -298,6 +314,8 @@ impl Platter {
     /// Takes tables in at once, for good: they are files already.
     pub(super) fn ingest(&mut self, names: &[String]) -> Result<(), StorageError> {
         const ACTION: &str = "taking in a snapshot";
+        self.check_room(ACTION)?;
+        self.check_sync(ACTION)?;
         let mut rows = Vec::new();
         for name in names {
             match self.tables.get(name) {
@@ -325,17 +343,25 @@ impl Platter {
     }
 
     /// How long something takes now.
-    pub(super) fn takes(&mut self, latency: Latency) -> std::time::Duration {
-        let slower = self.trouble.slower_by;
-        let extra = self.chance.duration(std::time::Duration::ZERO, slower);
+    pub(super) fn takes(&mut self, latency: Latency) -> Duration {
+        let slower = self.trouble.slow.iter().max().copied().unwrap_or_default();
+        let extra = self.chance.duration(Duration::ZERO, slower);
+        self.slowed += u64::from(!extra.is_zero());
         self.chance.tailed(latency.usual, latency.worst) + extra
     }
 
     fn check_room(&self, action: &'static str) -> Result<(), StorageError> {
-        match self.trouble.full {
-            true => Err(StorageError::new(action, FULL)),
-            false => Ok(()),
+        if self.trouble.full == 0 {
+            return Ok(());
         }
+        Err(StorageError::new(action, FULL))
+    }
+
+    fn check_sync(&self, action: &'static str) -> Result<(), StorageError> {
+        if self.trouble.failing == 0 {
+            return Ok(());
+        }
+        Err(StorageError::new(action, "input/output error"))
     }
 
     /// A row that is written again is sound.

@@ -118,6 +118,83 @@ fn a_killed_process_loses_state_that_was_not_flushed_and_no_log() {
 }
 
 #[test]
+fn a_kill_leaves_the_log_to_a_later_power_cut_until_the_disk_is_opened() {
+    let mut kept = BTreeSet::new();
+    for seed in 0..100 {
+        let mut bench = Bench::new(seed);
+        bench.write_log(&[1], true).unwrap();
+        bench.write_log(&[2], false).unwrap();
+        let report = bench.disk.crash(Crash::Process);
+        assert_eq!((report.log_batches_kept, report.log_batches_lost), (1, 0));
+        assert_eq!(bench.disk.synced_log(&[2]), None);
+        bench.disk.crash(Crash::Power);
+        kept.insert(bench.rows(Family::Log));
+
+        // Looking at the rows has opened it.
+        bench.write_log(&[3], false).unwrap();
+        bench.disk.crash(Crash::Process);
+        let rows = bench.rows(Family::Log);
+        bench.disk.crash(Crash::Power);
+        assert_eq!(bench.rows(Family::Log), rows);
+        assert_eq!(rows.last(), Some(&3));
+    }
+    assert_eq!(kept, BTreeSet::from([vec![1], vec![1, 2]]));
+}
+
+#[test]
+fn tables_are_taken_in_without_a_flush_where_nothing_is_cleared() {
+    for (first, flushed) in [(1, true), (5, false)] {
+        let mut bench = Bench::new(1);
+        let engine = bench.disk.open(bench.env.clone());
+        bench
+            .run(async move {
+                engine.write_state(state(1))?;
+                engine.write_table("t", &[(vec![7], vec![7])]).await?;
+                engine.write_state(state(2))?;
+                let range = (vec![first], vec![9]);
+                engine.replace_state(&[range], &["t".to_owned()]).await
+            })
+            .unwrap();
+        let cuts = bench.disk.state_cuts();
+        let cuts: Vec<Vec<u8>> = cuts
+            .iter()
+            .map(|rows| rows.keys().map(|key| key[0]).collect())
+            .collect();
+        let all: [&[u8]; 3] = [&[7], &[1, 7], &[1, 2, 7]];
+        match flushed {
+            true => assert_eq!(cuts, [&[7]]),
+            false => assert_eq!(cuts, all),
+        }
+    }
+}
+
+#[test]
+fn troubles_that_overlap_do_not_end_each_other() {
+    let mut bench = Bench::new(1);
+    for trouble in [SimDisk::fill, SimDisk::fail_sync] {
+        trouble(&bench.disk, true);
+        trouble(&bench.disk, true);
+        trouble(&bench.disk, false);
+        bench.write_log(&[1], true).unwrap_err();
+        trouble(&bench.disk, false);
+        bench.write_log(&[1], true).unwrap();
+    }
+    let (little, much) = (Duration::from_millis(1), Duration::from_secs(3600));
+    assert_eq!(bench.disk.slowed(), 0);
+    bench.disk.slow_sync(much);
+    bench.disk.slow_sync(little);
+    bench.disk.quicken(little);
+    let began = bench.executor.now();
+    bench.write_log(&[1], true).unwrap();
+    assert!(bench.executor.now() > began + Duration::from_secs(1));
+    assert_eq!(bench.disk.slowed(), 1);
+    bench.disk.quicken(much);
+    let began = bench.executor.now();
+    bench.write_log(&[1], true).unwrap();
+    assert!(bench.executor.now() < began + Duration::from_secs(1));
+}
+
+#[test]
 fn a_flush_covers_what_was_written_before_it_began() {
     for seed in 0..100 {
         let mut bench = Bench::new(seed);

@@ -18,10 +18,12 @@ impl Striker {
         match fault.kind {
             FaultKind::SlowSync => {
                 let slow = Duration::from_millis(5 + fault.choice % 400);
-                self.cluster.disk(victim).slow_sync(slow);
+                let disk = self.cluster.disk(victim);
+                let before = disk.slowed();
+                disk.slow_sync(slow);
                 self.env.sleep(fault.lasts).await;
-                self.cluster.disk(victim).slow_sync(Duration::ZERO);
-                true
+                disk.quicken(slow);
+                disk.slowed() > before
             }
             FaultKind::FailedSync | FaultKind::DiskFull => self.fail(victim, fault).await,
             _ => self.lose_disk(victim, fault).await,
@@ -35,14 +37,14 @@ impl Striker {
         }
         self.cluster.expect_failure(victim, true);
         let disk = self.cluster.disk(victim);
-        match fault.kind {
-            FaultKind::FailedSync => disk.fail_sync(true),
-            _ => disk.fill(true),
-        }
+        let fail = |fails| match fault.kind {
+            FaultKind::FailedSync => disk.fail_sync(fails),
+            _ => disk.fill(fails),
+        };
+        fail(true);
         self.env.sleep(fault.lasts).await;
         let stopped = !self.cluster.is_up(victim);
-        disk.fail_sync(false);
-        disk.fill(false);
+        fail(false);
         // What the page cache held is gone or not: nobody can tell after a sync that failed.
         if !stopped {
             self.cluster.die(victim, Death::PowerCut).await;

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::{FaultKind, Striker};
-use crate::net::Place;
+use crate::net::{Direction, Place};
 use crate::plan::PlannedFault;
-
-type Direction = (Place, Place);
 
 impl Striker {
     /// Lets a fault of the network strike, and undoes it.
@@ -63,6 +61,7 @@ impl Striker {
 
     async fn cut(&self, directions: &[Direction], lasts: Duration) -> bool {
         let network = self.cluster.network();
+        let before = network.hindered(directions);
         for (from, to) in directions {
             network.cut(*from, *to);
         }
@@ -70,7 +69,7 @@ impl Striker {
         for (from, to) in directions {
             network.mend(*from, *to);
         }
-        !directions.is_empty()
+        network.hindered(directions) > before
     }
 
     async fn flaky(&self, victim: Place, lasts: Duration) -> bool {
@@ -92,19 +91,18 @@ impl Striker {
     async fn slow(&self, victim: Place, fault: PlannedFault) -> bool {
         let (plan, network) = (self.cluster.plan(), self.cluster.network());
         let factor = 2 + u32::try_from(fault.choice % 30).unwrap_or_default();
-        let others: Vec<Place> = plan
-            .node_places()
-            .filter(|other| *other != victim)
+        let others = plan.node_places().filter(|other| *other != victim);
+        let directions: Vec<Direction> = others
+            .flat_map(|other| [(victim, other), (other, victim)])
             .collect();
-        for other in &others {
-            network.slow(victim, *other, factor);
-            network.slow(*other, victim, factor);
+        let before = network.hindered(&directions);
+        for (from, to) in &directions {
+            network.slow(*from, *to, factor);
         }
         self.env.sleep(fault.lasts).await;
-        for other in &others {
-            network.slow(victim, *other, 1);
-            network.slow(*other, victim, 1);
+        for (from, to) in &directions {
+            network.quicken(*from, *to, factor);
         }
-        true
+        network.hindered(&directions) > before
     }
 }

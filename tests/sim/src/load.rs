@@ -4,25 +4,29 @@
 //! request whose outcome is unknown is sent again with its id, through whatever gateway, until it is told.
 //! [`LoadKind`] is the list of what clients do; whatever is added there joins every run.
 
+mod client;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::chance::Chance;
 use crate::cluster::Cluster;
 use crate::counter::{Counter, request_id};
 use crate::coverage::Coverage;
-use crate::plan::{CITIZENS, LIMIT, Plan, SITES, ZONE};
+use crate::plan::{LIMIT, Plan, SITES, ZONE};
 use quorate_check::history::{Call, History, Record, Reply};
 use quorate_check::rules::{Rule, Rules, WindowKind};
 use quorate_link::Env;
-use quorate_proto::ids::RequestId;
+
+use client::Client;
 
 /// After this long, in a cluster that is whole, a call that is not answered is a finding.
 const TELL_TIME_MAX: Duration = Duration::from_secs(60);
 const TELL_PAUSE: Duration = Duration::from_millis(200);
-/// Sales of one citizen are sums of these, so that any balance tells which.
-const QUANTITIES: u64 = 7;
+/// In a cluster that is whole, each shard decides a sale within this time.
+const SERVE_TIME_MAX: Duration = Duration::from_secs(10);
+/// So many citizens live in every shard for sure.
+const CITIZENS_SERVED_MAX: u64 = 64;
 
 /// What clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +45,8 @@ pub enum LoadKind {
     List,
     /// Send again what was answered.
     Repeat,
+    /// Send an answered request id again, with another quantity.
+    Conflict,
     /// Send again what was not.
     Resolve,
     /// Goods come in at the site.
@@ -51,7 +57,7 @@ pub enum LoadKind {
 
 impl LoadKind {
     /// All of them.
-    pub const ALL: [LoadKind; 10] = [
+    pub const ALL: [LoadKind; 11] = [
         LoadKind::Check,
         LoadKind::Sell,
         LoadKind::Void,
@@ -59,6 +65,7 @@ impl LoadKind {
         LoadKind::Slip,
         LoadKind::List,
         LoadKind::Repeat,
+        LoadKind::Conflict,
         LoadKind::Resolve,
         LoadKind::Stock,
         LoadKind::Program,
@@ -131,7 +138,7 @@ impl Load {
     /// One is not answered, although the cluster is whole.
     pub async fn settle(&self) -> Result<(), String> {
         let open = std::mem::take(&mut self.lock().open);
-        self.until_told(open).await?;
+        self.until_told(open, TELL_TIME_MAX).await?;
         // A list that is to show what was told before must begin later.
         self.env.sleep(TELL_PAUSE).await;
         let citizens: BTreeSet<u64> = {
@@ -143,16 +150,52 @@ impl Load {
             citizen,
             call: Call::List,
         });
-        self.until_told(lists.collect()).await
+        self.until_told(lists.collect(), TELL_TIME_MAX).await?;
+        Ok(())
     }
 
-    async fn until_told(&self, calls: Vec<Open>) -> Result<(), String> {
-        let deadline = self.env.monotonic() + TELL_TIME_MAX;
+    /// Sells in every data shard.
+    ///
+    /// # Errors
+    /// One decides nothing, although the cluster is whole.
+    pub async fn sell_everywhere(&self) -> Result<(), String> {
+        let mut silent: BTreeSet<u32> = (1..=self.plan.shards).collect();
+        for citizen in 0..CITIZENS_SERVED_MAX {
+            let request = request_id(self.env.unix_ms(), citizen);
+            let call = Call::Sell {
+                request,
+                quantity: 1,
+            };
+            let open = Open {
+                client: 0,
+                citizen,
+                call,
+            };
+            let reply = self.until_told(vec![open], SERVE_TIME_MAX).await?;
+            if let Some(position) = reply.and_then(|reply| reply.position()) {
+                silent.remove(&position.shard);
+            }
+            if silent.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(format!("no sale was decided by the shards {silent:?}"))
+    }
+
+    /// Makes each call until it is told; the last reply.
+    async fn until_told(
+        &self,
+        calls: Vec<Open>,
+        time_limit: Duration,
+    ) -> Result<Option<Reply>, String> {
+        let deadline = self.env.monotonic() + time_limit;
+        let mut last = None;
         for open in calls {
             let mut attempt = 0;
             loop {
                 let reply = self.call(open, attempt).await;
                 if is_told(&open.call, &reply) {
+                    last = Some(reply);
                     break;
                 }
                 if self.env.monotonic() > deadline {
@@ -162,26 +205,13 @@ impl Load {
                 self.env.sleep(TELL_PAUSE).await;
             }
         }
-        Ok(())
+        Ok(last)
     }
 
     /// One call, recorded.
     async fn call(&self, open: Open, choice: u64) -> Reply {
         let start_us = self.now_us();
-        let counter = Counter {
-            site: Self::site_of(open.client),
-        };
-        let reply = match self.cluster.gateway(choice) {
-            Some((gateway, env)) => {
-                let deadline = env.monotonic() + self.plan.load.call_time_max;
-                counter
-                    .call(&gateway, open.citizen, open.call, deadline)
-                    .await
-            }
-            None => Reply::NotDone {
-                cause: "no gateway is up".to_owned(),
-            },
-        };
+        let reply = self.ask(open, choice).await;
         if let Some(position) = reply.position() {
             self.cluster.acknowledged(&open.call, position);
         }
@@ -194,6 +224,32 @@ impl Load {
             reply: reply.clone(),
         });
         reply
+    }
+
+    async fn ask(&self, open: Open, choice: u64) -> Reply {
+        let Some((gateway, env)) = self.cluster.gateway(choice) else {
+            return Reply::NotDone {
+                cause: "no gateway is up".to_owned(),
+            };
+        };
+        let site = Self::site_of(open.client);
+        let deadline = env.monotonic() + self.plan.load.call_time_max;
+        Counter { site }
+            .call(&gateway, open.citizen, open.call, deadline)
+            .await
+    }
+
+    /// An answered id with other content, which is no operation of its own: it must be refused, and is not
+    /// recorded. Whether it was.
+    async fn conflict(&self, open: Open, choice: u64) -> bool {
+        let reply = self.ask(open, choice).await;
+        let refused = is_refused_as_conflict(&reply);
+        if refused == Some(false) {
+            let detail =
+                format!("{open:?} was answered before with other content, and now {reply:?}");
+            self.cluster.find("an id names one request", detail);
+        }
+        refused == Some(true)
     }
 
     /// Everything that was called and answered.
@@ -223,151 +279,35 @@ fn is_told(call: &Call, reply: &Reply) -> bool {
     }
 }
 
-struct Client {
-    number: u32,
-    load: Arc<Load>,
-    chance: Chance,
-    /// Told and granted, not yet undone.
-    sold: Vec<(u64, RequestId)>,
-    answered: Vec<(u64, Call)>,
-    open: Vec<(u64, Call)>,
-    calls: u64,
+/// Whether a request was refused because its id names another one; `None`: it was not told.
+fn is_refused_as_conflict(reply: &Reply) -> Option<bool> {
+    match reply {
+        Reply::NotDone { cause } if cause == "rejected: RequestIdConflict" => Some(true),
+        Reply::NotDone { cause } if cause.starts_with("rejected") => Some(false),
+        Reply::NotDone { .. } | Reply::Unknown { .. } => None,
+        Reply::Verdict(_) | Reply::Voided(_) | Reply::HandedIn(_) | Reply::Listed(_) => Some(false),
+    }
 }
 
-impl Client {
-    fn new(number: u32, load: Arc<Load>) -> Self {
-        let mut chance = Chance::new(load.plan.seed ^ u64::from(number).rotate_left(32));
-        Self {
-            number,
-            load,
-            chance: chance.fork("client"),
-            sold: Vec::new(),
-            answered: Vec::new(),
-            open: Vec::new(),
-            calls: 0,
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn run(mut self) {
-        while !self.load.lock().stopped {
-            let (kind, citizen, call) = self.next();
-            match call {
-                Some(call) => self.call(kind, citizen, call).await,
-                None => self.other(kind).await,
-            }
-            let pause_max = self.load.plan.load.pause_max;
-            let pause = self.chance.duration(Duration::ZERO, pause_max);
-            self.load.env.sleep(pause).await;
-        }
-        let client = self.number;
-        let left = self.open.into_iter().map(|(citizen, call)| Open {
-            client,
-            citizen,
-            call,
+    #[test]
+    fn another_request_under_an_answered_id_must_be_refused_as_that() {
+        let not_done = |cause: &str| {
+            let cause = cause.to_owned();
+            is_refused_as_conflict(&Reply::NotDone { cause })
+        };
+        assert_eq!(not_done("rejected: RequestIdConflict"), Some(true));
+        assert_eq!(not_done("rejected: UnknownProgram"), Some(false));
+        assert_eq!(not_done("not done: nobody leads"), None);
+        let cause = String::new();
+        assert_eq!(is_refused_as_conflict(&Reply::Unknown { cause }), None);
+        let listed = Reply::Listed(quorate_check::history::ListReply {
+            purchases: Vec::new(),
+            position: quorate_check::history::Position::default(),
         });
-        let mut state = self.load.lock();
-        state.open.extend(left);
-        state.running -= 1;
-    }
-
-    fn next(&mut self) -> (LoadKind, u64, Option<Call>) {
-        self.calls += 1;
-        // Citizens pass by, a few at a time, so that no record grows without bound.
-        let hot = self.calls / 40 * 2;
-        let citizen = hot + self.chance.below(CITIZENS);
-        let quantity = 1 << self.chance.below(QUANTITIES);
-        let request = request_id(self.load.env.unix_ms(), self.chance.u64());
-        let choice = self.chance.below(100);
-        match choice {
-            0..14 => (LoadKind::Check, citizen, Some(Call::Check { quantity })),
-            14..18 => (LoadKind::List, citizen, Some(Call::List)),
-            18..25 if !self.sold.is_empty() => {
-                let (citizen, sale) = self.sold.swap_remove(0);
-                (LoadKind::Void, citizen, Some(Call::Void { request, sale }))
-            }
-            25..32 if !self.answered.is_empty() => {
-                let recent = self.answered.len().saturating_sub(20);
-                let (citizen, call) = *self.chance.pick(&self.answered[recent..]);
-                (LoadKind::Repeat, citizen, Some(call))
-            }
-            32..50 if !self.open.is_empty() => {
-                let (citizen, call) = self.open.swap_remove(0);
-                (LoadKind::Resolve, citizen, Some(call))
-            }
-            50..53 => (LoadKind::Stock, citizen, None),
-            53 => (LoadKind::Program, citizen, None),
-            54..62 => {
-                let sold_ms = self.load.env.unix_ms();
-                let slip = Call::Slip {
-                    request,
-                    quantity,
-                    sold_ms,
-                };
-                (LoadKind::Slip, citizen, Some(slip))
-            }
-            62..64 if !self.sold.is_empty() => {
-                let (citizen, sale) = *self.chance.pick(&self.sold);
-                let correct = Call::Correct { request, sale };
-                (LoadKind::Correct, citizen, Some(correct))
-            }
-            _ => (
-                LoadKind::Sell,
-                citizen,
-                Some(Call::Sell { request, quantity }),
-            ),
-        }
-    }
-
-    async fn call(&mut self, kind: LoadKind, citizen: u64, call: Call) {
-        let open = Open {
-            client: self.number,
-            citizen,
-            call,
-        };
-        let choice = self.chance.u64();
-        let reply = self.load.call(open, choice).await;
-        if reply.position().is_some() {
-            self.load.coverage.load(kind);
-        }
-        self.note(citizen, call, &reply);
-    }
-
-    fn note(&mut self, citizen: u64, call: Call, reply: &Reply) {
-        if call.request().is_none() {
-            return;
-        }
-        if !is_told(&call, reply) {
-            self.open.push((citizen, call));
-            return;
-        }
-        let again = self.answered.iter().any(|(_, answered)| *answered == call);
-        if again {
-            return;
-        }
-        self.answered.push((citizen, call));
-        let granted = matches!(reply, Reply::Verdict(verdict) if verdict.granted());
-        if let (Call::Sell { request, .. }, true) = (call, granted) {
-            self.sold.push((citizen, request));
-        }
-    }
-
-    /// What no citizen is concerned by.
-    async fn other(&mut self, kind: LoadKind) {
-        let choice = self.chance.u64();
-        let cluster = &self.load.cluster;
-        let done = match kind {
-            LoadKind::Stock => {
-                let site = Load::site_of(self.number);
-                let units = u32::try_from(self.chance.between(1, 1000)).unwrap_or(1);
-                cluster
-                    .shelves()
-                    .receive(cluster, site, units, choice)
-                    .await
-            }
-            _ => cluster.change_program(choice).await,
-        };
-        if done {
-            self.load.coverage.load(kind);
-        }
+        assert_eq!(is_refused_as_conflict(&listed), Some(false));
     }
 }

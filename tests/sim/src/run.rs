@@ -91,8 +91,41 @@ impl fmt::Display for Outcome {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, tell: Option<Tell>) -> Outcome {
-    let plan = Arc::new(Plan::new(seed));
-    let mut executor = Executor::new(seed, START_UNIX_MS);
+    let (mut executor, driver) = prepare(Plan::new(seed), tell);
+    let (coverage, judges) = (driver.coverage.clone(), driver.judges.clone());
+    let done: Arc<Mutex<Option<usize>>> = Arc::default();
+    let end = done.clone();
+    driver.env.clone().spawn("driver", async move {
+        let calls = driver.drive().await;
+        *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(calls);
+    });
+    let calls = || *done.lock().unwrap_or_else(PoisonError::into_inner);
+    while calls().is_none() && !judges.has_found() {
+        match executor.step() {
+            Ok(true) if executor.steps() < STEPS_MAX => {}
+            Ok(_) => {
+                let detail = format!("after {} steps", executor.steps());
+                judges.find("a run ends", detail);
+            }
+            Err(panicked) => judges.find("nobody panics", panicked.to_string()),
+        }
+    }
+    coverage.event(Event::Election, judges.elections());
+    Outcome {
+        seed,
+        trace: executor.trace(),
+        virtual_time: executor.now(),
+        steps: executor.steps(),
+        calls: calls().unwrap_or_default(),
+        counts: coverage.counts(),
+        findings: judges.found(),
+    }
+}
+
+/// What a plan asks for; nothing has happened yet.
+fn prepare(plan: Plan, tell: Option<Tell>) -> (Executor, Driver) {
+    let (seed, plan) = (plan.seed, Arc::new(plan));
+    let executor = Executor::new(seed, START_UNIX_MS);
     for (place, clock) in &plan.clocks {
         executor
             .tasks()
@@ -124,38 +157,12 @@ pub fn run(seed: u64, tell: Option<Tell>) -> Outcome {
         load: Load::new(cluster.clone(), plan.clone(), env.clone(), coverage.clone()),
         cluster,
         plan,
-        env: env.clone(),
-        coverage: coverage.clone(),
-        judges: judges.clone(),
+        env,
+        coverage,
+        judges,
         log,
     };
-    let done: Arc<Mutex<Option<usize>>> = Arc::default();
-    let end = done.clone();
-    env.spawn("driver", async move {
-        let calls = driver.drive().await;
-        *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(calls);
-    });
-    let calls = || *done.lock().unwrap_or_else(PoisonError::into_inner);
-    while calls().is_none() && !judges.has_found() {
-        match executor.step() {
-            Ok(true) if executor.steps() < STEPS_MAX => {}
-            Ok(_) => {
-                let detail = format!("after {} steps", executor.steps());
-                judges.find("a run ends", detail);
-            }
-            Err(panicked) => judges.find("nobody panics", panicked.to_string()),
-        }
-    }
-    coverage.event(Event::Election, judges.elections());
-    Outcome {
-        seed,
-        trace: executor.trace(),
-        virtual_time: executor.now(),
-        steps: executor.steps(),
-        calls: calls().unwrap_or_default(),
-        counts: coverage.counts(),
-        findings: judges.found(),
-    }
+    (executor, driver)
 }
 
 /// What survives a power cut now, as the judges ask for it.
@@ -323,6 +330,7 @@ impl Driver {
     async fn settle(&self) -> Result<(), String> {
         self.cluster.whole(HEAL_TIME_MAX).await?;
         self.log.say(format_args!("whole"));
+        self.load.sell_everywhere().await?;
         self.load.settle().await?;
         let deadline = self.env.monotonic() + HEAL_TIME_MAX;
         let mut attempt = 0;

@@ -2,8 +2,8 @@
 //!
 //! Each is a line or two where the code would go wrong, asked for by [`is`]. Without the feature `planted-bugs`,
 //! which no shipped build has, [`is`] is false at compile time and nothing of them is left. With it, one bug may be
-//! chosen while the program runs: for a thread ([`plant_here`], simulations), or for the process
-//! ([`plant_everywhere`], real nodes). No bug is chosen by itself.
+//! chosen for a thread while the program runs ([`plant_here`]), which is where a simulation runs. No bug is chosen by
+//! itself.
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,7 +100,7 @@ impl Bug {
 
 #[cfg(feature = "planted-bugs")]
 mod chosen {
-    use std::{cell::Cell, sync::OnceLock};
+    use std::cell::Cell;
 
     use super::Bug;
 
@@ -108,7 +108,6 @@ mod chosen {
         static HERE: Cell<Option<Bug>> = const { Cell::new(None) };
         static ASKED: Cell<u64> = const { Cell::new(0) };
     }
-    static EVERYWHERE: OnceLock<Bug> = OnceLock::new();
 
     /// Plants a bug in everything that this thread does from now on, in place of the one before.
     pub fn plant_here(bug: Option<Bug>) {
@@ -116,35 +115,25 @@ mod chosen {
         ASKED.set(0);
     }
 
-    /// Plants a bug in everything that this process does. The first one stays.
-    pub fn plant_everywhere(bug: Bug) {
-        // A second choice would be another process's.
-        let _ = EVERYWHERE.set(bug);
-    }
-
     /// Whether this bug is planted where this is asked.
     #[must_use]
     pub fn is(bug: Bug) -> bool {
-        HERE.get().or_else(|| EVERYWHERE.get().copied()) == Some(bug)
+        HERE.get() == Some(bug)
     }
 
-    /// A number that is another one each time that it is asked for, and in each process: no two replicas are told
-    /// the same. In a simulation it depends on nothing but how often it was asked for.
+    /// A number that is another one each time that it is asked for: no two replicas are told the same. It depends on
+    /// nothing but how often this thread was asked since a bug was planted.
     #[must_use]
     pub fn unlike() -> u64 {
-        let process = match HERE.get() {
-            Some(_) => 0,
-            None => u64::from(std::process::id()),
-        };
         let asked = ASKED.get().wrapping_add(1);
         ASKED.set(asked);
-        let mixed = (asked ^ process << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = asked.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 17
     }
 }
 
 #[cfg(feature = "planted-bugs")]
-pub use chosen::{is, plant_everywhere, plant_here, unlike};
+pub use chosen::{is, plant_here, unlike};
 
 /// A number that is another one each time; without a planted bug nothing asks for it.
 #[cfg(not(feature = "planted-bugs"))]

@@ -1,6 +1,8 @@
 //! Plants one bug after the other and shows that seeds catch it, and by which law.
 //!
-//! Laws: a bug that no seed catches within its budget fails the run, and so does a finding without a bug.
+//! Laws: a bug that no seed catches within its budget fails the run, and so does a finding without a bug: the seed
+//! that catches is run again with nothing planted. A bug is planted anew for each seed, so that a seed and a bug are
+//! one run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,6 +25,8 @@ struct Caught {
     seeds: u64,
     seconds: f64,
     by: Option<Outcome>,
+    /// The same seed with nothing planted, if that found something as well.
+    without: Option<Outcome>,
 }
 
 /// Plants all bugs, or those named.
@@ -43,7 +47,7 @@ pub(crate) fn all(names: &[String], threads: usize, summary: Option<&Path>) -> E
     let mut text = String::from(
         "| bug | seeds | seconds | law that caught it | seed |\n|---|---|---|---|---|\n",
     );
-    let mut missed = Vec::new();
+    let (mut missed, mut unclean) = (Vec::new(), Vec::new());
     for bug in bugs {
         let caught = hunt(bug, threads);
         let line = caught.line();
@@ -53,6 +57,10 @@ pub(crate) fn all(names: &[String], threads: usize, summary: Option<&Path>) -> E
         if caught.by.is_none() {
             missed.push(bug.name());
         }
+        if let Some(outcome) = caught.without {
+            eprintln!("with nothing planted: {outcome}");
+            unclean.push(outcome.seed.to_string());
+        }
     }
     if let Some(path) = summary
         && let Err(error) = std::fs::write(path, &text)
@@ -60,12 +68,17 @@ pub(crate) fn all(names: &[String], threads: usize, summary: Option<&Path>) -> E
         eprintln!("cannot write {}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    if missed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        eprintln!("not caught: {}", missed.join(", "));
-        ExitCode::FAILURE
+    if missed.is_empty() && unclean.is_empty() {
+        return ExitCode::SUCCESS;
     }
+    if !missed.is_empty() {
+        eprintln!("not caught: {}", missed.join(", "));
+    }
+    if !unclean.is_empty() {
+        let seeds = unclean.join(", ");
+        eprintln!("seeds that find something without a bug: {seeds}");
+    }
+    ExitCode::FAILURE
 }
 
 fn hunt(bug: Bug, threads: usize) -> Caught {
@@ -75,13 +88,12 @@ fn hunt(bug: Bug, threads: usize) -> Caught {
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                plant_here(Some(bug));
                 while !done.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= SEEDS_MAX {
                         return;
                     }
-                    let outcome = run(seed, None);
+                    let outcome = run_with(Some(bug), seed);
                     if !outcome.is_clean() {
                         done.store(true, Ordering::Relaxed);
                         let mut by = by.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,12 +106,24 @@ fn hunt(bug: Bug, threads: usize) -> Caught {
             });
         }
     });
+    let seconds = began.elapsed().as_secs_f64();
+    let by = by.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let without = by.as_ref().map(|outcome| run_with(None, outcome.seed));
     Caught {
         bug,
         seeds: next.into_inner().min(SEEDS_MAX),
-        seconds: began.elapsed().as_secs_f64(),
-        by: by.into_inner().unwrap_or_else(PoisonError::into_inner),
+        seconds,
+        by,
+        without: without.filter(|outcome| !outcome.is_clean()),
     }
+}
+
+/// One seed with this bug and no other.
+fn run_with(bug: Option<Bug>, seed: u64) -> Outcome {
+    plant_here(bug);
+    let outcome = run(seed, None);
+    plant_here(None);
+    outcome
 }
 
 impl Caught {

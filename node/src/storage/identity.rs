@@ -48,8 +48,9 @@ impl DiskIdentity {
     /// The identity on disk, or `None` if the directory was never used.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>, IdentityError> {
         let path = dir.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => parse(&text)
+        match fs::read(&path) {
+            // A line that is no text any more is as wrong as any other.
+            Ok(bytes) => parse(&String::from_utf8_lossy(&bytes))
                 .map(Some)
                 .map_err(|line| IdentityError::Damaged { path, line }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -162,6 +163,22 @@ mod tests {
         let text = identity().render().replace("node 3", "node 4");
         assert_eq!(parse(&text), Err(6));
         assert_eq!(parse("quorate node disk, format 1\n"), Err(2));
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_is_damage() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        identity().create(dir.path()).expect("writable");
+        let path = dir.path().join(FILE);
+        let mut bytes = fs::read(&path).expect("readable");
+        let name = bytes.windows(4).position(|at| at == b"demo");
+        bytes[name.expect("it names the cluster")] ^= 0x80;
+        fs::write(&path, bytes).expect("writable");
+        let read = DiskIdentity::read(dir.path());
+        assert!(
+            matches!(read, Err(IdentityError::Damaged { line: 6, .. })),
+            "{read:?}"
+        );
     }
 
     #[test]

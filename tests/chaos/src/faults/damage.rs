@@ -36,14 +36,9 @@ const LONG_FILE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The column family whose rows a verification reads, all of them.
 const STATE_FAMILY: &str = "state";
+
 /// What a node says of damage. Each names what is wrong, none is a panic.
-const COMPLAINTS: [&str; 5] = [
-    "damaged",
-    "Corruption",
-    "older copy",
-    "checksum",
-    "did not contain valid UTF-8",
-];
+const COMPLAINTS: [&str; 4] = ["damaged", "Corruption", "older copy", "checksum"];
 
 pub(super) async fn change_files(
     stage: &mut Stage,

@@ -48,6 +48,8 @@ pub(crate) struct Host {
     leaders: watch::Sender<LeaderBoard>,
     digests: Arc<Semaphore>,
     snapshots: Arc<SnapshotLane>,
+    /// Held while a replica is created; closed once the node is going down.
+    creation: Semaphore,
 }
 
 /// Past every key of the log family: group ids do not reach it.
@@ -73,6 +75,7 @@ impl Host {
             leaders: watch::Sender::new(BTreeMap::new()),
             digests: Arc::new(Semaphore::new(limits::DIGESTS_AT_ONCE)),
             snapshots,
+            creation: Semaphore::new(1),
         })
     }
 
@@ -107,13 +110,16 @@ impl Host {
     }
 
     /// Creates a replica, unless it is here already, and forms its group if `form` names the first members. To be
-    /// repeated after a crash: it goes on where it was interrupted.
+    /// repeated after a crash: it goes on where it was interrupted. Nothing is created once the node is going down.
     pub(crate) async fn create(
         &self,
         shard: ShardId,
         replica: ReplicaId,
         form: Option<BTreeMap<u64, raft::Host>>,
     ) -> Result<(), StorageError> {
+        let Ok(_creates) = self.creation.acquire().await else {
+            return Ok(());
+        };
         let group = match self.group(shard) {
             Some(group) => group,
             None => {
@@ -298,8 +304,11 @@ impl Host {
         on_own_thread(&self.parts.env, "flush", flush).await?
     }
 
-    /// Stops every replica.
+    /// Stops every replica, one that is just being created as well, and lets nobody create another.
     pub(crate) async fn shutdown(&self) {
+        let last = self.creation.acquire().await;
+        self.creation.close();
+        drop(last);
         for group in self.groups() {
             group.shutdown().await;
         }

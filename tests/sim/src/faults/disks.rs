@@ -65,7 +65,8 @@ impl Striker {
             return false;
         }
         let mut took_effect = true;
-        if fault.kind == FaultKind::BitFlip {
+        let is_damaged = fault.kind == FaultKind::BitFlip;
+        if is_damaged {
             self.cluster.expect_failure(victim, true);
             self.cluster.die(victim, Death::PowerCut).await;
             took_effect = self.cluster.disk(victim).flip_bit(fault.choice).is_some();
@@ -75,7 +76,10 @@ impl Striker {
         self.cluster.die(victim, Death::PowerCut).await;
         self.cluster.replace_disk(victim);
         self.env.sleep(fault.lasts / 2).await;
-        self.cluster.expect_failure(victim, false);
+        // An empty disk gives no cause to stop; a full one beside it does, and takes back its own.
+        if is_damaged {
+            self.cluster.expect_failure(victim, false);
+        }
         self.cluster.start(victim).await;
         // Power may fail while it takes in the snapshots of its replicas.
         for _ in 0..fault.choice % 4 {

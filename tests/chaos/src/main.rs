@@ -64,7 +64,7 @@ struct Options {
     #[arg(long, default_value_t = 400)]
     clients: u32,
 
-    /// Milliseconds between the calls of each: so long that a slower answer hardly changes the rate
+    /// Milliseconds between the calls of each, on average: so long that a slower answer hardly changes the rate
     #[arg(long, default_value_t = 180)]
     pause: u64,
 

@@ -48,7 +48,7 @@ pub struct WorkloadOptions {
     pub clients: u32,
     /// How long one call may take, its retries included.
     pub call_time_limit: Duration,
-    /// How long a client pauses between calls.
+    /// How long a client pauses between calls, on average.
     pub pause: Duration,
     /// Of a hundred calls, how many hand in a slip.
     pub slips: u32,
@@ -295,9 +295,17 @@ impl Client {
             let shared = self.shared.clone();
             let told = shared.call(&self.terminal, open).await;
             self.note(open, told);
-            shared.env().sleep(shared.options.pause).await;
+            let rest = self.rest();
+            shared.env().sleep(rest).await;
         }
         lock(&self.shared.open).append(&mut self.open);
+    }
+
+    /// Half of the pause to one and a half: those who were answered at the same moment, as all are after an outage,
+    /// do not go on calling at the same moments.
+    fn rest(&mut self) -> Duration {
+        let pause = self.shared.options.pause;
+        self.random.random_range(pause / 2..=pause * 3 / 2)
     }
 
     fn next_call(&mut self) -> (u64, Call) {

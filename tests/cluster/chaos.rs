@@ -31,7 +31,7 @@ fn bring(kinds: &[Kind], seed: u64) {
         steps_max: kinds.len(),
         steps_per_round: kinds.len(),
         clients: 16,
-        pause: Duration::from_millis(10),
+        interval: Duration::from_millis(10),
         // No bar is held here.
         watch: Duration::from_secs(1),
         fill: 0,

@@ -87,7 +87,7 @@ fn a_wiped_node_is_replaced_under_new_replica_ids() {
     with_cluster(options, async |cluster| {
         let busy = WorkloadOptions {
             clients: 24,
-            pause: Duration::from_millis(2),
+            interval: Duration::from_millis(2),
             ..WorkloadOptions::new(6)
         };
         let workload = Workload::start(cluster, busy)?;

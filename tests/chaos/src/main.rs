@@ -64,9 +64,9 @@ struct Options {
     #[arg(long, default_value_t = 400)]
     clients: u32,
 
-    /// Milliseconds between the calls of each, on average: so long that a slower answer hardly changes the rate
-    #[arg(long, default_value_t = 180)]
-    pause: u64,
+    /// Milliseconds from one call of each to its next, on average: so long that a slower answer leaves the rate as it is
+    #[arg(long, default_value_t = 210)]
+    interval: u64,
 
     /// Sales made at full speed before the first fault, so that nodes have much to lose, to replay and to send
     #[arg(long, default_value_t = 0, hide_default_value = true)]
@@ -200,7 +200,7 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         commit: commit(),
         machine: machine(),
         clients: options.clients,
-        pause_ms: options.pause,
+        interval_ms: options.interval,
         fill: options.fill,
         asked: kinds.clone(),
         missing,
@@ -226,7 +226,7 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         steps_max: options.steps.unwrap_or(usize::MAX),
         steps_per_round: options.round,
         clients: options.clients,
-        pause: Duration::from_millis(options.pause),
+        interval: Duration::from_millis(options.interval),
         watch: WATCH,
         fill: options.fill,
     };
@@ -323,11 +323,11 @@ fn missing(means: &Means, wanted: &[Kind]) -> BTreeMap<String, String> {
 /// Everything that shapes a run.
 fn replay_line(options: &Options, seed: u64) -> String {
     let mut flags = format!(
-        "--seed {seed} --duration {}s --round {} --clients {} --pause {} --fill {}",
+        "--seed {seed} --duration {}s --round {} --clients {} --interval {} --fill {}",
         options.duration.as_secs(),
         options.round,
         options.clients,
-        options.pause,
+        options.interval,
         options.fill
     );
     if let Some(steps) = options.steps {
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn the_line_that_replays_a_run_holds_all_that_shapes_it() {
         let shaped = "--seed 7 --duration 61s --kinds kill-node,bit-flip --alone --steps 3 --round 4 \
-                      --clients 5 --pause 6 --fill 8 --allow-missing";
+                      --clients 5 --interval 6 --fill 8 --allow-missing";
         for flags in [shaped, ""] {
             let asked = Options {
                 seed: Some(7),

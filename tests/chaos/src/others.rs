@@ -2,7 +2,7 @@
 //!
 //! A client that waits for a silent shard asks nobody else, so that the plain rate of all others falls with it and
 //! says nothing. What is compared is therefore the rate of the clients that ask other shards: their answers for
-//! each second that calls on these shards and the pauses after them have taken.
+//! each second that calls on these shards have taken, a client's usual interval at least.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +40,7 @@ pub(crate) fn spares_others(kinds: &[Kind]) -> bool {
 }
 
 /// In percent, in the worst full second that a fault was held; `None`: nobody asked.
-pub(crate) fn kept_percent(records: &[Record], pause: Duration, struck: &Struck) -> Option<u64> {
+pub(crate) fn kept_percent(records: &[Record], interval: Duration, struck: &Struck) -> Option<u64> {
     let shards: BTreeMap<u64, u32> = records
         .iter()
         .filter_map(|record| Some((record.citizen, record.reply.position()?.shard)))
@@ -60,7 +60,7 @@ pub(crate) fn kept_percent(records: &[Record], pause: Duration, struck: &Struck)
         for record in asked {
             calls += 1;
             answers += u64::from(record.reply.position().is_some());
-            time_us += (record.end_us - record.start_us) as f64 + pause.as_micros() as f64;
+            time_us += micros(interval).max(record.end_us - record.start_us) as f64;
         }
         (calls >= CALLS_MIN).then(|| answers as f64 / time_us)
     };
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    const PAUSE: Duration = Duration::from_millis(80);
+    const INTERVAL: Duration = Duration::from_millis(100);
     /// Of a usual call.
     const USUAL_US: u64 = 20_000;
 
@@ -133,7 +133,7 @@ mod tests {
             calm: second(0, 3),
             held: second(3, 6),
         };
-        kept_percent(&records, PAUSE, &struck)
+        kept_percent(&records, INTERVAL, &struck)
     }
 
     #[test]
@@ -147,14 +147,14 @@ mod tests {
         let late = |start_us| {
             (
                 if in_fifth(start_us) {
-                    6 * USUAL_US
+                    10 * USUAL_US
                 } else {
                     USUAL_US
                 },
                 true,
             )
         };
-        // A hundred milliseconds for call and pause have become two hundred.
+        // A hundred milliseconds from call to call have become two hundred.
         assert_eq!(played(late), Some(50));
         let lost = |start_us| (USUAL_US, !(in_fifth(start_us) && start_us % 50_000 == 0));
         assert_eq!(played(lost), Some(50));
@@ -168,6 +168,6 @@ mod tests {
             calm: second(0, 3),
             held: second(3, 6),
         };
-        assert_eq!(kept_percent(&[], PAUSE, &struck), None);
+        assert_eq!(kept_percent(&[], INTERVAL, &struck), None);
     }
 }

@@ -62,8 +62,8 @@ pub struct RunOptions {
     pub steps_per_round: usize,
     /// Clients of the workload.
     pub clients: u32,
-    /// Between the calls of each.
-    pub pause: Duration,
+    /// From one call of each to its next, on average.
+    pub interval: Duration,
     /// After the end of each fault goodput is watched at least so long, and until the cluster is whole.
     pub watch: Duration,
     /// Sales that are made at full speed before the first fault: nodes then have something to lose, to replay
@@ -165,7 +165,7 @@ async fn fill(stage: &Stage, options: &RunOptions) -> anyhow::Result<History> {
         &stage.cluster,
         WorkloadOptions {
             clients: options.clients,
-            pause: Duration::ZERO,
+            interval: Duration::ZERO,
             first_citizen: FIRST_FILLED,
             ..WorkloadOptions::with_slips(options.seed)
         },
@@ -222,7 +222,7 @@ struct Round {
     goodput: Goodput,
     /// When its history began.
     begun: Duration,
-    pause: Duration,
+    interval: Duration,
     watch: Duration,
     /// The rate before each of its steps.
     rates: Vec<f64>,
@@ -237,7 +237,7 @@ impl Round {
             &stage.cluster,
             WorkloadOptions {
                 clients: options.clients,
-                pause: options.pause,
+                interval: options.interval,
                 first_citizen: number * CITIZENS_PER_ROUND,
                 ..WorkloadOptions::with_slips(options.seed.wrapping_add(number))
             },
@@ -255,7 +255,7 @@ impl Round {
             goodput: Goodput::watch(stage.env(), workload.answers()),
             workload,
             begun,
-            pause: options.pause,
+            interval: options.interval,
             watch: options.watch,
             rates: Vec::new(),
             struck: Vec::new(),
@@ -332,7 +332,7 @@ impl Round {
         drop(self.goodput);
         let history = self.workload.finish().await?;
         for struck in &self.struck {
-            let kept = others::kept_percent(&history.records, self.pause, struck);
+            let kept = others::kept_percent(&history.records, self.interval, struck);
             if let Some(step) = report.steps.get_mut(struck.step) {
                 step.others_kept_percent = kept;
             }

@@ -48,8 +48,9 @@ pub struct WorkloadOptions {
     pub clients: u32,
     /// How long one call may take, its retries included.
     pub call_time_limit: Duration,
-    /// How long a client pauses between calls, on average.
-    pub pause: Duration,
+    /// From one call of a client to its next, on average; a call that takes longer puts the next off. Like customers
+    /// who come whether answers are quick or slow, so that a slower answer is not a lower rate.
+    pub interval: Duration,
     /// Of a hundred calls, how many hand in a slip.
     pub slips: u32,
     /// The first index of the population: workloads on one cluster must not share citizens.
@@ -65,7 +66,7 @@ impl WorkloadOptions {
             seed,
             clients: 16,
             call_time_limit: Duration::from_secs(5),
-            pause: Duration::from_millis(10),
+            interval: Duration::from_millis(10),
             slips: 0,
             first_citizen: 0,
         }
@@ -293,19 +294,20 @@ impl Client {
                 call,
             };
             let shared = self.shared.clone();
+            let next = shared.env().monotonic() + self.interval();
             let told = shared.call(&self.terminal, open).await;
             self.note(open, told);
-            let rest = self.rest();
+            let rest = next.saturating_sub(shared.env().monotonic());
             shared.env().sleep(rest).await;
         }
         lock(&self.shared.open).append(&mut self.open);
     }
 
-    /// Half of the pause to one and a half: those who were answered at the same moment, as all are after an outage,
+    /// Half of the interval to one and a half: those who were answered at the same moment, as all are after an outage,
     /// do not go on calling at the same moments.
-    fn rest(&mut self) -> Duration {
-        let pause = self.shared.options.pause;
-        self.random.random_range(pause / 2..=pause * 3 / 2)
+    fn interval(&mut self) -> Duration {
+        let interval = self.shared.options.interval;
+        self.random.random_range(interval / 2..=interval * 3 / 2)
     }
 
     fn next_call(&mut self) -> (u64, Call) {

@@ -32,8 +32,8 @@ pub struct RunReport {
     pub machine: String,
     /// Clients of the workload.
     pub clients: u32,
-    /// Milliseconds between the calls of each.
-    pub pause_ms: u64,
+    /// Milliseconds from one call of each to its next, on average.
+    pub interval_ms: u64,
     /// Sales made before the first fault.
     pub fill: u64,
     /// Kinds that the run was to bring.

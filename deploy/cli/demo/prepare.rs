@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// All nodes and whoever uses them share one machine, perhaps a small one.
-const SNAPSHOT_MIB_PER_SECOND: NonZeroU16 = NonZeroU16::new(12).expect("not zero");
+const SNAPSHOT_MIB_PER_SECOND: NonZeroU16 = NonZeroU16::new(4).expect("not zero");
 
 pub(super) fn prepare(
     layout: &Layout,

@@ -24,9 +24,9 @@ impl From<StorageError> for Cause {
 /// portions it sends its state to whoever comes too late for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upkeep {
-    /// The state is flushed at least this often, if anything was applied.
+    /// The state is flushed about this often, if anything was applied.
     pub flush_interval: Duration,
-    /// It is flushed once this many entries have been applied since.
+    /// It is flushed once about this many entries have been applied since.
     pub flush_entries: u64,
     /// Entries kept in the log behind the durable point, for followers that are a little late.
     pub log_keep_entries: u64,
@@ -48,9 +48,28 @@ impl Default for Upkeep {
     }
 }
 
+/// When the next flush is due, whichever comes first.
+struct Due {
+    after: Duration,
+    entries: u64,
+}
+
+impl Due {
+    /// Three quarters to five quarters of what is usual. The replicas of a group apply the same entries, and must not
+    /// all flush at the same moment: then a majority would be slow.
+    fn draw(upkeep: &Upkeep, env: &Env) -> Self {
+        let eighths = 6 + env.random_u64() % 5;
+        Self {
+            after: upkeep.flush_interval * eighths as u32 / 8,
+            entries: upkeep.flush_entries * eighths / 8,
+        }
+    }
+}
+
 /// Flushes for the whole node until it stops.
 pub(crate) async fn run_flusher(host: Arc<Host>, upkeep: Upkeep, env: Env, failure: Failure) {
     let mut last_flush = env.monotonic();
+    let mut due = Due::draw(&upkeep, &env);
     loop {
         env.sleep(limits::FLUSH_CHECK_INTERVAL).await;
         let points: Vec<(Arc<Group>, AppliedPoint)> = host
@@ -65,10 +84,11 @@ pub(crate) async fn run_flusher(host: Arc<Host>, upkeep: Upkeep, env: Env, failu
             .iter()
             .map(|(group, point)| behind(group, point))
             .sum();
-        let late = env.monotonic() - last_flush >= upkeep.flush_interval;
-        if behind == 0 || !(late || behind >= upkeep.flush_entries) {
+        let late = env.monotonic() - last_flush >= due.after;
+        if behind == 0 || !(late || behind >= due.entries) {
             continue;
         }
+        due = Due::draw(&upkeep, &env);
         if !planted::is(Bug::PurgePastDurable)
             && let Err(error) = host.flush_state().await
         {

@@ -32,7 +32,7 @@ pub(super) const CLUSTER_ID: &str = "harness";
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
 /// All nodes and whoever uses them share one machine, perhaps a small one.
-const SNAPSHOT_MIB_PER_SECOND: u16 = 12;
+const SNAPSHOT_MIB_PER_SECOND: u16 = 4;
 
 /// Where everything is.
 pub(super) struct Files {

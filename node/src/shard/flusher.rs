@@ -108,3 +108,27 @@ fn behind(group: &Group, point: &AppliedPoint) -> u64 {
     let index = |point: &AppliedPoint| point.log_id.map_or(0, |id| id.index);
     index(point).saturating_sub(index(&durable))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn flushes_are_spread_around_what_is_usual() {
+        let upkeep = Upkeep {
+            flush_interval: Duration::from_secs(8),
+            flush_entries: 800,
+            ..Upkeep::default()
+        };
+        let drawn: BTreeSet<(Duration, u64)> = (0..500)
+            .map(|_| {
+                let due = Due::draw(&upkeep, &Env::system());
+                (due.after, due.entries)
+            })
+            .collect();
+        let expected = (6..=10).map(|eighths| (Duration::from_secs(eighths), 100 * eighths));
+        assert_eq!(drawn, expected.collect());
+    }
+}

@@ -31,11 +31,12 @@ pub(crate) struct Struck {
     pub(crate) held: Range<Duration>,
 }
 
-/// Whether a step takes the leader from some shards and nothing from the others.
+/// Whether a step takes the leader from some shards and nothing from the others. The power cuts of one step strike
+/// several nodes, each in its turn.
 pub(crate) fn spares_others(kinds: &[Kind]) -> bool {
     matches!(
         kinds,
-        [Kind::KillNode | Kind::PauseNode | Kind::PartitionMinority | Kind::PowerCut]
+        [Kind::KillNode | Kind::PauseNode | Kind::PartitionMinority]
     )
 }
 

@@ -198,7 +198,7 @@ impl Engine for SimEngine {
             let flushed = {
                 let mut disk = self.disk(ACTION)?;
                 let cleared = disk.clear_state(ranges);
-                // As the real engine: whoever clears nothing and brings tables has nothing flushed.
+                // Less than the real engine does, which flushes in any case: nobody may build on that.
                 cleared.or_else(|| tables.is_empty().then(|| disk.state_written()))
             };
             if let Some(batch) = flushed {

@@ -64,8 +64,9 @@ struct Options {
     #[arg(long, default_value_t = 400)]
     clients: u32,
 
-    /// Milliseconds from one call of each to its next, on average: so long that a slower answer leaves the rate as it is
-    #[arg(long, default_value_t = 210)]
+    /// Milliseconds from one call of each to its next, on average: so long that a slower answer leaves the rate as it
+    /// is, and that two cores have room to fill a lost disk beside the calls
+    #[arg(long, default_value_t = 285)]
     interval: u64,
 
     /// Sales made at full speed before the first fault, so that nodes have much to lose, to replay and to send

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_link::{CLOCK_SPEED_MAX, Env, SetClock, tls::TlsMaterial};
 use quorate_proto::ids::NodeId;
@@ -193,6 +194,8 @@ pub struct NodeConfig {
     pub storage: StorageTuning,
     /// At this pace it fills the disks of others, all together; `None`: 32 MiB a second.
     pub snapshot_bytes_per_second: Option<NonZeroU64>,
+    /// What is durable stays in its logs for so long; `None`: a minute.
+    pub log_keep_time: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -121,7 +121,14 @@ pub(crate) const FLUSH_ENTRIES: u64 = 20_000;
 /// How often the flusher looks.
 pub(crate) const FLUSH_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Entries kept behind the durable point for followers that are a little late.
+/// What is durable is kept in the log at least so long: a follower that was away for less, as while its node was
+/// started again, needs no snapshot. Busy shards have hundreds of entries a second.
+pub(crate) const LOG_KEEP_TIME: Duration = Duration::from_secs(60);
+
+/// But no more entries than about this, of a few kilobytes each on a busy shard.
+pub(crate) const LOG_KEEP_ENTRIES_MAX: u64 = 50_000;
+
+/// Entries kept behind that, however old they are: shards at rest have few.
 pub(crate) const LOG_KEEP_ENTRIES: u64 = 2_000;
 
 /// How often wanted and actual placement are compared.

@@ -147,6 +147,7 @@ fn upkeep(config: &NodeConfig) -> Upkeep {
     let pace = config.snapshot_bytes_per_second.map(NonZeroU64::get);
     Upkeep {
         snapshot_bytes_per_second: pace.unwrap_or(usual.snapshot_bytes_per_second),
+        log_keep_time: config.log_keep_time.unwrap_or(usual.log_keep_time),
         ..usual
     }
 }

@@ -47,8 +47,8 @@ impl RunningNode {
         self.group(shard).map(|group| group.observe())
     }
 
-    /// The same, now and whenever something has changed; changes in quick succession may be seen as one. Ends when
-    /// the replica stops. Holds nothing of the node.
+    /// The same, now and whenever any of it has changed; who does not look at once may see several changes as one.
+    /// Ends when the replica stops. Holds nothing of the node.
     #[must_use]
     pub fn observations(&self, shard: ShardId) -> Option<BoxStream<'static, ObservedReplica>> {
         self.group(shard).map(|group| group.observations())

@@ -82,6 +82,7 @@ async fn logs_are_purged(cluster: &Cluster) -> anyhow::Result<()> {
 fn a_wiped_node_is_replaced_under_new_replica_ids() {
     let options = ClusterOptions {
         shards: 2,
+        log_keep_seconds: Some(0),
         ..ClusterOptions::new(PROGRAM)
     };
     with_cluster(options, async |cluster| {

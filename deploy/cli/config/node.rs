@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     num::{NonZeroU16, NonZeroU64},
     path::PathBuf,
+    time::Duration,
 };
 
 use quorate_node::{ClusterConfig, InitialNode, NodeConfig, StorageTuning};
@@ -35,6 +36,9 @@ pub(crate) struct NodeFile {
     /// At this pace the node fills disks of others that were lost, beside its sales; 32 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_mib_per_second: Option<NonZeroU16>,
+    /// What is durable stays in the logs for so long, for nodes that were away meanwhile; 60 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_keep_seconds: Option<u32>,
     pub(crate) tls: TlsFiles,
 }
 
@@ -68,6 +72,9 @@ impl Loaded<NodeFile> {
             snapshot_bytes_per_second: file
                 .snapshot_mib_per_second
                 .map(|mib| MIB.saturating_mul(mib.into())),
+            log_keep_time: file
+                .log_keep_seconds
+                .map(|seconds| Duration::from_secs(seconds.into())),
         })
     }
 }

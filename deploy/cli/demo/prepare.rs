@@ -139,6 +139,7 @@ fn node(layout: &Layout, id: u16, authority: &CertificateAuthority) -> Result<()
         zone: zone(id),
         data_dir: "data".into(),
         snapshot_mib_per_second: Some(SNAPSHOT_MIB_PER_SECOND),
+        log_keep_seconds: None,
         tls,
     };
     write_toml(&directory.join("node.toml"), "One node.", &file)

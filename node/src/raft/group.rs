@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver as _;
@@ -41,8 +42,10 @@ pub(crate) struct GroupParts {
     pub(crate) peers: SharedNetwork,
     /// Of the whole node: a permit for each digest that is being computed.
     pub(crate) digests: Arc<Semaphore>,
-    /// Entries kept behind the durable point.
+    /// Entries kept behind what may be purged.
     pub(crate) log_keep_entries: u64,
+    /// How long what is durable is kept in the log.
+    pub(crate) log_keep_time: Duration,
     /// Of the whole node: where snapshots are sent.
     pub(crate) snapshots: Arc<SnapshotLane>,
     pub(crate) env: Env,
@@ -134,6 +137,7 @@ impl Group {
             peers,
             digests,
             log_keep_entries,
+            log_keep_time,
             snapshots,
             env,
         } = parts;
@@ -143,6 +147,7 @@ impl Group {
             Arc::clone(&engine),
             queue.clone(),
             digests,
+            log_keep_time,
             env.clone(),
         )?);
         let log = GroupLog::open(shard, engine, queue)?;
@@ -289,8 +294,8 @@ impl Group {
         }
     }
 
-    /// Notes that everything up to `point` is durable, and lets the log be purged up to there, unless a snapshot is
-    /// being sent.
+    /// Notes that everything up to `point` is durable, and lets the log be purged of what has been for some time,
+    /// unless a snapshot is being sent.
     pub(crate) async fn flushed(&self, point: AppliedPoint) {
         if point.log_id.is_none() {
             return;

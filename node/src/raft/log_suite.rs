@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures_util::Stream;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -52,6 +53,7 @@ impl StoreBuilder<TypeConfig, GroupLog, FlushingMachine, Running> for Builder {
             Arc::clone(&engine),
             queue.clone(),
             Arc::new(tokio::sync::Semaphore::new(1)),
+            Duration::ZERO,
             Env::system(),
         )
         .expect("an empty state opens");

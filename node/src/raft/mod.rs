@@ -20,6 +20,7 @@ mod options;
 mod peer;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod retention;
 mod runtime;
 mod snapshot;
 mod snapshot_frames;

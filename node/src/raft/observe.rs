@@ -4,18 +4,24 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, unfold};
-use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver as _;
+use openraft::type_config::alias::WatchReceiverOf;
+use openraft::{RaftMetrics, ServerState};
 use quorate_core::CoreError;
 use quorate_core::checkpoint;
-use quorate_proto::ids::{NodeId, ReplicaId, ShardId};
+use quorate_core::ledger::{self, ShardTotals};
+use quorate_proto::ids::{Epoch, NodeId, ReplicaId, ShardId};
+use quorate_proto::ring::RingRange;
+use tokio::sync::watch;
 
-use super::codec::encode_entry;
+use super::books::Outbox;
+use super::codec::{AppliedPoint, encode_entry};
 use super::group::Group;
-use super::types::{Host, LogId};
+use super::types::{Host, LogId, TypeConfig};
 use crate::storage::StorageError;
 
 /// A place in a log.
@@ -47,12 +53,16 @@ pub struct ObservedEntry {
 }
 
 /// The whole state of a replica in short: equal at equal places on every replica of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedState {
     /// The place it stands at; `None`: nothing was ever applied.
     pub at: Option<LogPosition>,
     /// SHA-256 over every row.
     pub digest: [u8; 32],
+    /// The part of the ring that it owns, and the generation of that; `None`: none yet.
+    pub owns: Option<(RingRange, Epoch)>,
+    /// Counted since the shard was created.
+    pub totals: ShardTotals,
 }
 
 /// The newest and the oldest rows of an outbox.
@@ -138,21 +148,25 @@ impl Group {
         }
     }
 
-    /// The replica now and whenever Raft says that something changed; ends when the replica stops.
-    pub(crate) fn observations(self: &std::sync::Arc<Self>) -> BoxStream<'static, ObservedReplica> {
-        let group = std::sync::Arc::downgrade(self);
-        let metrics = self.raft().metrics();
-        unfold(
-            (group, metrics, true),
-            |(group, mut metrics, first)| async move {
-                if !first && metrics.changed().await.is_err() {
-                    return None;
+    /// The replica now and whenever any of it has changed; ends when the replica stops.
+    pub(crate) fn observations(self: &Arc<Self>) -> BoxStream<'static, ObservedReplica> {
+        let changes = Changes {
+            metrics: self.raft().metrics(),
+            applied: self.state().watch_applied(),
+            durable: self.state().watch_durable(),
+            outbox: self.state().books().outbox(),
+        };
+        let seen = unfold(
+            (Arc::downgrade(self), changes, true),
+            |(group, mut changes, first)| async move {
+                if !first {
+                    changes.next().await?;
                 }
                 let observed = group.upgrade()?.observe();
-                Some((observed, (group, metrics, false)))
+                Some((observed, (group, changes, false)))
             },
-        )
-        .boxed()
+        );
+        seen.boxed()
     }
 
     /// Entries `[first, end)` of the log as they can be read here; fewer if some are purged or not there.
@@ -178,10 +192,39 @@ impl Group {
     pub(crate) fn observe_state(&self) -> Result<ObservedState, CoreError> {
         self.state().read(|view, point| {
             let summary = checkpoint::summarize(view, self.shard())?;
+            let facts = ledger::facts(view, self.shard())?;
             Ok(ObservedState {
                 at: point.map(position),
                 digest: summary.digest,
+                owns: facts.range().map(|range| (range, facts.epoch())),
+                totals: summary.totals,
             })
         })
+    }
+}
+
+/// What a replica changes by.
+struct Changes {
+    metrics: WatchReceiverOf<TypeConfig, RaftMetrics<TypeConfig>>,
+    applied: watch::Receiver<u64>,
+    durable: watch::Receiver<AppliedPoint>,
+    outbox: watch::Receiver<Outbox>,
+}
+
+impl Changes {
+    /// Waits for the next change; `None`: there will be none.
+    async fn next(&mut self) -> Option<()> {
+        let changed = tokio::select! {
+            biased;
+            changed = self.metrics.changed() => changed.is_ok(),
+            changed = self.applied.changed() => changed.is_ok(),
+            changed = self.durable.changed() => changed.is_ok(),
+            changed = self.outbox.changed() => changed.is_ok(),
+        };
+        // Who looks now sees all of them.
+        self.applied.mark_unchanged();
+        self.durable.mark_unchanged();
+        self.outbox.mark_unchanged();
+        changed.then_some(())
     }
 }

@@ -1,6 +1,6 @@
 //! Snapshots: a live view on the sending side, sorted tables on the receiving side.
 //!
-//! Building one copies nothing: it names the durable point, and the view is fixed when rows are sent.
+//! Building one copies nothing: it names a durable point, and the view is fixed when rows are sent.
 //! Receiving spools rows into tables; installing them is crash-safe: a synced marker comes first, and an
 //! install that was interrupted is finished before the group is opened again.
 
@@ -35,7 +35,7 @@ pub(crate) enum SnapshotData {
     Received(SpooledSnapshot),
 }
 
-/// Names the durable point as a snapshot, at once.
+/// Names points as snapshots, at once.
 pub(crate) struct SnapshotBuilder {
     state: Arc<ReplicaState>,
 }
@@ -59,9 +59,10 @@ impl SnapshotBuilder {
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotData;
 
+    /// The log is purged up to it, but for the entries that are kept in any case.
     async fn build_snapshot(&mut self) -> Result<Snapshot<SnapshotData>, io::Error> {
         Ok(Snapshot {
-            meta: meta_of(&self.state.durable_point()),
+            meta: meta_of(&self.state.purgeable_point()),
             snapshot: SnapshotData::Live,
         })
     }

@@ -63,7 +63,7 @@ async fn a_snapshot_that_waited_for_its_turn_is_looked_at_again() {
     let witness = Witness::open(&*engine, 1).expect("an empty database");
     let (queue, _committer) = LogCommitter::new(Arc::clone(&engine), witness);
     let digests = Arc::new(Semaphore::new(1));
-    let state = ReplicaState::open(GROUP, engine, queue, digests, Env::system());
+    let state = ReplicaState::open(GROUP, engine, queue, digests, Duration::ZERO, Env::system());
     let state = Arc::new(state.expect("an empty state opens"));
     let (peers, lane) = (Arc::<Peers>::default(), SnapshotLane::new(1 << 10, 1 << 20));
     let mut network = GroupNetwork {

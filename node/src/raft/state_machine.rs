@@ -1,6 +1,6 @@
 //! Applies committed entries to the state of one replica.
 //!
-//! State owned: the applied point, the point known to be durable, and digests of recent checkpoints.
+//! State owned: the applied point, the points known to be durable, and digests of recent checkpoints.
 //!
 //! Invariants: the writes of an entry, its outbox rows and the applied point reach the engine in one
 //! batch; whoever reads the state under [`ReplicaState::read`] sees exactly what was applied at the
@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use openraft::storage::{EntryResponder, RaftStateMachine};
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::books::{Books, Outbox};
 use super::codec::{AppliedPoint, applied_from_proto, applied_to_proto, log_id_from_proto};
+use super::retention::Retention;
 use super::snapshot::{SnapshotBuilder, SnapshotData, install};
 use super::types::{
     Applied, LogId, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
@@ -40,7 +42,8 @@ pub(crate) struct ReplicaState {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) queue: LogQueue,
     point: RwLock<AppliedPoint>,
-    durable: Mutex<AppliedPoint>,
+    durable: watch::Sender<AppliedPoint>,
+    retention: Mutex<Retention>,
     applied_index: watch::Sender<u64>,
     digests: watch::Sender<BTreeMap<u64, Arc<Digest>>>,
     digests_at_once: Arc<Semaphore>,
@@ -58,6 +61,7 @@ impl ReplicaState {
         engine: Arc<dyn Engine>,
         queue: LogQueue,
         digests_at_once: Arc<Semaphore>,
+        log_keep_time: Duration,
         env: Env,
     ) -> Result<Self, StorageError> {
         let mut point = read_point(&*engine, group)?;
@@ -65,13 +69,15 @@ impl ReplicaState {
             point.log_id = committed_id(&*engine, group)?.or(point.log_id);
         }
         let outbox = read_outbox(&*engine, group)?;
+        let now = env.monotonic();
         Ok(Self {
-            books: Books::open(group, outbox, env.monotonic()),
+            books: Books::open(group, outbox, now),
             env,
             group,
             engine,
             queue,
-            durable: Mutex::new(point.clone()),
+            durable: watch::Sender::new(point.clone()),
+            retention: Mutex::new(Retention::new(log_keep_time, point.clone(), now)),
             applied_index: watch::Sender::new(index_of(&point)),
             not_applied_here: AtomicU64::new(index_of(&point)),
             point: RwLock::new(point),
@@ -101,21 +107,36 @@ impl ReplicaState {
 
     /// The point that survives a power cut.
     pub(crate) fn durable_point(&self) -> AppliedPoint {
-        self.durable
-            .lock()
-            .expect("no holder of the durable point panics")
-            .clone()
+        self.durable.borrow().clone()
+    }
+
+    /// Follows the durable point.
+    pub(super) fn watch_durable(&self) -> watch::Receiver<AppliedPoint> {
+        self.durable.subscribe()
     }
 
     /// Notes that everything up to `point` has been flushed.
     pub(crate) fn mark_durable(&self, point: AppliedPoint) {
-        let mut durable = self
-            .durable
-            .lock()
-            .expect("no holder of the durable point panics");
-        if durable.log_id < point.log_id {
-            *durable = point;
+        let is_newer = self.durable.send_if_modified(|durable| {
+            let is_newer = durable.log_id < point.log_id;
+            if is_newer {
+                durable.clone_from(&point);
+            }
+            is_newer
+        });
+        if is_newer {
+            self.retention().advance(point, self.env.monotonic());
         }
+    }
+
+    /// The point up to which the log may be purged.
+    pub(super) fn purgeable_point(&self) -> AppliedPoint {
+        self.retention().purgeable(self.env.monotonic())
+    }
+
+    fn retention(&self) -> MutexGuard<'_, Retention> {
+        let retention = self.retention.lock();
+        retention.expect("no holder of the durable points panics")
     }
 
     /// Follows the applied index.
@@ -142,6 +163,8 @@ impl ReplicaState {
     /// The state was replaced by a snapshot that stands at `point`.
     pub(super) fn replace_point(&self, point: AppliedPoint) -> Result<(), StorageError> {
         self.mark_durable(point.clone());
+        self.retention()
+            .replace(point.clone(), self.env.monotonic());
         let index = index_of(&point);
         *self.point.write().expect("no holder of the point panics") = point;
         self.applied_index.send_replace(index);

@@ -1,4 +1,4 @@
-//! Makes applied state durable, then lets the logs be purged up to there.
+//! Makes applied state durable, then lets the logs be purged of what has been durable for some time.
 //!
 //! Invariant: the points are taken before the flush, so what is purged is always covered by it.
 
@@ -28,7 +28,9 @@ pub struct Upkeep {
     pub flush_interval: Duration,
     /// It is flushed once about this many entries have been applied since.
     pub flush_entries: u64,
-    /// Entries kept in the log behind the durable point, for followers that are a little late.
+    /// How long what is durable is kept in the log, for followers that were away meanwhile.
+    pub log_keep_time: Duration,
+    /// Entries kept behind that, however old they are.
     pub log_keep_entries: u64,
     /// A snapshot is sent in frames of about this size.
     pub snapshot_frame_bytes: usize,
@@ -41,6 +43,7 @@ impl Default for Upkeep {
         Self {
             flush_interval: limits::FLUSH_INTERVAL,
             flush_entries: limits::FLUSH_ENTRIES,
+            log_keep_time: limits::LOG_KEEP_TIME,
             log_keep_entries: limits::LOG_KEEP_ENTRIES,
             snapshot_frame_bytes: limits::SNAPSHOT_FRAME_BYTES,
             snapshot_bytes_per_second: limits::SNAPSHOT_BYTES_PER_SECOND,

@@ -200,6 +200,7 @@ impl Host {
             peers: Arc::clone(&parts.peers),
             digests: Arc::clone(&self.digests),
             log_keep_entries: parts.upkeep.log_keep_entries,
+            log_keep_time: parts.upkeep.log_keep_time,
             snapshots: Arc::clone(&self.snapshots),
             env: parts.env.clone(),
         })

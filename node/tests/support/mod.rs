@@ -78,6 +78,7 @@ impl Cluster {
                 tls: material(&authority, &Role::Node(NodeId::new(id))),
                 storage: StorageTuning::default(),
                 snapshot_bytes_per_second: None,
+                log_keep_time: None,
             };
             let (ready, is_ready) = oneshot::channel();
             let (stop, stopped) = oneshot::channel();

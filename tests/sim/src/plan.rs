@@ -113,6 +113,13 @@ impl Plan {
             upkeep: Upkeep {
                 flush_interval: Duration::from_millis(chance.between(300, 4_000)),
                 flush_entries: chance.between(5, 200),
+                // Three times of four not at all.
+                log_keep_time: Duration::from_millis(
+                    Chance::new(seed)
+                        .fork("log keep")
+                        .between(0, 12_000)
+                        .saturating_sub(9_000),
+                ),
                 log_keep_entries: chance.between(0, 60),
                 // From a frame a row to everything in one.
                 snapshot_frame_bytes: 1 << Chance::new(seed).fork("frames").between(4, 18),

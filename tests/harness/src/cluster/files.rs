@@ -47,6 +47,7 @@ pub(super) struct Files {
     /// Of the public listeners, by gateway, from 1.
     pub(super) public_ports: Vec<u16>,
     clock: Option<ClockOptions>,
+    log_keep_seconds: Option<u32>,
     started_real_ms: i64,
     pub(super) device_key: DeviceKey,
     pub(super) sealing_key: SealingKey,
@@ -57,6 +58,7 @@ pub(super) struct Shape {
     pub(super) nodes: u16,
     pub(super) gateways: u16,
     pub(super) shards: u32,
+    pub(super) log_keep_seconds: Option<u32>,
     pub(super) clock: Option<ClockOptions>,
     pub(super) behind_links: bool,
 }
@@ -84,6 +86,7 @@ impl Files {
             listen_ports,
             public_ports,
             clock: shape.clock,
+            log_keep_seconds: shape.log_keep_seconds,
             started_real_ms: env.unix_ms(),
             device_key: DeviceKey::generate(env),
         };
@@ -166,10 +169,12 @@ impl Files {
         let directory = format!("node-{id}");
         self.write_keys(&directory, &Role::Node(NodeId::new(id.into())))?;
         let (listen, address) = (self.node_listens_at(id), self.node_address(id));
+        let keep = self.log_keep_seconds;
+        let keep = keep.map_or(String::new(), |keep| format!("log_keep_seconds = {keep}\n"));
         let text = format!(
             "cluster = \"../cluster.toml\"\nnode_id = {id}\nlisten = \"{listen}\"\nadvertise = \"{address}\"\n\
              zone = \"zone-{id}\"\ndata_dir = \"data\"\n\
-             snapshot_mib_per_second = {SNAPSHOT_MIB_PER_SECOND}\n{TLS}"
+             snapshot_mib_per_second = {SNAPSHOT_MIB_PER_SECOND}\n{keep}{TLS}"
         );
         Ok(fs::write(self.path(&directory).join("node.toml"), text)?)
     }

@@ -38,11 +38,15 @@ pub(crate) fn locale() -> Option<String> {
     named.into_string().ok()
 }
 
+/// What servers log. That a peer cannot be reached is told once by the node; openraft would tell it of every message.
+const SERVER_LOG: &str = "info,openraft=warn,openraft::core::heartbeat=error,openraft::replication=error,\
+    openraft::engine::handler::replication_handler=error";
+
 /// Logs to stderr: servers from `info` on (Raft itself from `warn` on), everything else from `warn` on,
 /// unless told otherwise.
 pub(crate) fn log_to_stderr(cli: &Cli) -> Result<(), Failure> {
     let usual = match cli.command {
-        Command::Node(_) | Command::Gateway(_) => "info,openraft=warn",
+        Command::Node(_) | Command::Gateway(_) => SERVER_LOG,
         Command::Terminal(ref args) if args.draws() => "off",
         _ => "warn",
     };

@@ -179,11 +179,18 @@ impl Link {
 
 async fn keep_connected(parts: Arc<Parts>, node: NodeId, link: Arc<Link>) {
     let mut pause = limits::RECONNECT_PAUSE_MIN;
+    let mut reachable = true;
     loop {
         match run_connection(&parts, node, &link).await {
-            Ok(()) => pause = limits::RECONNECT_PAUSE_MIN,
+            Ok(()) => {
+                pause = limits::RECONNECT_PAUSE_MIN;
+                reachable = true;
+            }
             Err(error) => {
-                tracing::debug!(%error, "no link");
+                // Once, however long it lasts.
+                if std::mem::replace(&mut reachable, false) {
+                    tracing::warn!(%error, "trying again");
+                }
                 pause = (2 * pause).min(limits::RECONNECT_PAUSE_MAX);
             }
         }
@@ -204,7 +211,7 @@ async fn run_connection(parts: &Parts, node: NodeId, link: &Link) -> Result<(), 
         move || Some(node),
     );
     let mut replies = parts.calls.exchange(node, frames.boxed()).await?;
-    tracing::debug!(%node, "linked");
+    tracing::info!(%node, "connected to another node");
     *link.lock() = Some(Connection {
         outgoing,
         replies: BTreeMap::new(),

@@ -15,12 +15,13 @@ use quorate_proto::{
 use zeroize::Zeroizing;
 
 use crate::{
+    model::{Checkpoint, PutDevice, PutSites, RecordSlip},
     national_id::NationalId,
     nodes::decode::{self, Heard, Wire},
     nodes::pipeline::Reply,
-    nodes::sites,
+    nodes::{Operation, audit, calls, sites},
     public,
-    service::{border, slips},
+    service::{admin::import, border, deadline, slips},
     session::{Challenger, Tokens, session_of, signed_by, signed_slip},
 };
 
@@ -44,11 +45,16 @@ pub const ALL: &[Decoder] = &[
     ("gateway-challenge", challenge),
     ("gateway-national-id", national_id),
     ("gateway-program", program),
+    ("gateway-import", import_sites),
+    ("gateway-deadline", deadline),
     ("gateway-node-replies", node_replies),
+    ("gateway-node-reports", node_reports),
+    ("gateway-stock-account", stock_account),
     ("gateway-cluster-news", cluster_news),
     ("gateway-site-frame", site_frame),
     ("gateway-public-legacy", public_legacy),
     ("gateway-public-v1", public_v1),
+    ("gateway-public-deltas", public_deltas),
 ];
 
 /// 11 March 2020, 09:00 in Seoul, Unix milliseconds.
@@ -126,6 +132,26 @@ fn program(bytes: &[u8]) {
     }
 }
 
+/// A batch of sites.
+fn import_sites(bytes: &[u8]) {
+    if let Ok(batch) = admin::ImportSitesRequest::decode(bytes) {
+        drop(import::read(batch));
+    }
+}
+
+/// The header of a call. Law: no call gets more time than its service grants.
+fn deadline(header: &[u8]) {
+    deadline::has_passed(header);
+    for patience in [deadline::TERMINAL, deadline::OPERATOR] {
+        let time = deadline::time_for_answer(Some(header), patience);
+        assert!(
+            time <= patience.max,
+            "a call got {time:?}, and {:?} is the most",
+            patience.max
+        );
+    }
+}
+
 fn node_replies(bytes: &[u8]) {
     let Ok(frame) = internal::ReplyFrame::decode(bytes) else {
         return;
@@ -149,7 +175,16 @@ fn read_outcome(outcome: outcome::Body) {
     match outcome {
         outcome::Body::Record(record) => drop(decode::recorded(record)),
         outcome::Body::Void(void) => drop(decode::voided(void)),
-        _ => {}
+        outcome::Body::Slip(_) => drop(RecordSlip::decode(Wire::Outcome(outcome))),
+        outcome::Body::Stock(stock) => {
+            decode::stock::site_suspended(&stock);
+            decode::stock::stock_changed(stock);
+        }
+        outcome::Body::PutSites(_) => drop(PutSites::decode(Wire::Outcome(outcome))),
+        outcome::Body::PutDevice(_) => drop(PutDevice::decode(Wire::Outcome(outcome))),
+        outcome::Body::Done(_) => drop(Checkpoint::decode(Wire::Outcome(outcome))),
+        // Sorted out by `heard`.
+        outcome::Body::Error(_) => {}
     }
 }
 
@@ -168,6 +203,23 @@ fn read_read(read: query_reply::Body) {
         query_reply::Body::Daily(daily) => drop(decode::report::days(daily)),
         query_reply::Body::Shadow(shadow) => drop(decode::report::shadows(shadow)),
         query_reply::Body::Error(_) => {}
+    }
+}
+
+/// What a node says to an operator.
+fn node_reports(bytes: &[u8]) {
+    if let Ok(status) = internal::StatusResponse::decode(bytes) {
+        drop(calls::node_report(status));
+    }
+    if let Ok(digest) = internal::DigestResponse::decode(bytes) {
+        drop(calls::digest_report(digest));
+    }
+}
+
+/// A part of a shard's account.
+fn stock_account(bytes: &[u8]) {
+    if let Ok(part) = internal::AuditStockResponse::decode(bytes) {
+        let _ = audit::read(part, &mut |_| {});
     }
 }
 
@@ -193,5 +245,13 @@ fn public_v1(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let (query, accept) = text.split_once('\n').unwrap_or((text, ""));
         public::v1::read(query, accept);
+    }
+}
+
+/// The query, and behind a line break the id of the last event.
+fn public_deltas(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let (query, last_id) = text.split_once('\n').unwrap_or((text, ""));
+        public::v1::deltas::read(query, last_id);
     }
 }

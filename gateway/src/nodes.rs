@@ -6,8 +6,8 @@
 //! their way to it are lost at once. Deliberately absent: which node to ask (`route`), and when to ask
 //! again (`retry`). `grpc` is the one place that speaks gRPC to nodes.
 
-mod audit;
-mod calls;
+pub(crate) mod audit;
+pub(crate) mod calls;
 mod codec;
 mod connection;
 pub(crate) mod decode;

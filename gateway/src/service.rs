@@ -5,11 +5,11 @@
 //! never from the request; every error carries exactly one reason of the error table; every call is
 //! bounded in size, number and time. Deliberately absent: any decision about a ration.
 
-mod admin;
+pub(crate) mod admin;
 pub(crate) mod border;
 mod convert;
 mod dates;
-mod deadline;
+pub(crate) mod deadline;
 mod errors;
 mod guard;
 mod ration;

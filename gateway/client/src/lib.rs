@@ -14,6 +14,8 @@
 mod codec;
 mod connection;
 mod deadline;
+#[doc(hidden)]
+pub mod decoders;
 mod device_key;
 mod error;
 mod hand_in;

@@ -65,7 +65,7 @@ impl Nodes {
 }
 
 /// What cannot be read was sent by a node of another version: the account is then not complete.
-fn read(
+pub(crate) fn read(
     part: internal::AuditStockResponse,
     visit: &mut (dyn FnMut(AuditRow) + Send),
 ) -> Result<(), &'static str> {

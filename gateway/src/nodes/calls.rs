@@ -150,7 +150,7 @@ impl Nodes {
     }
 }
 
-fn node_report(status: internal::StatusResponse) -> NodeReport {
+pub(crate) fn node_report(status: internal::StatusResponse) -> NodeReport {
     let replicas = status.replicas.into_iter().map(|replica| {
         let programs = replica.program_versions.into_iter();
         let report = ReplicaReport {
@@ -176,7 +176,9 @@ fn node_report(status: internal::StatusResponse) -> NodeReport {
     }
 }
 
-fn digest_report(digest: internal::DigestResponse) -> Result<DigestReport, NodeCallError> {
+pub(crate) fn digest_report(
+    digest: internal::DigestResponse,
+) -> Result<DigestReport, NodeCallError> {
     let incomplete = || NodeCallError::Broken("it is incomplete".to_owned());
     Ok(DigestReport {
         replica: ReplicaId(digest.replica_id),

@@ -3,7 +3,7 @@
 //! Laws: times are RFC 3339 with the program's own offset; numbers are JSON numbers; every answer says how
 //! old it may be; a page is never longer than its bound.
 
-pub(super) mod deltas;
+pub(crate) mod deltas;
 mod formats;
 mod query;
 pub(super) mod rows;

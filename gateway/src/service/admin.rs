@@ -3,7 +3,7 @@
 
 mod citizen;
 mod enroll;
-mod import;
+pub(crate) mod import;
 mod program;
 mod report;
 mod status;

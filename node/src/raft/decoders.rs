@@ -1,5 +1,4 @@
-//! What the node's consensus reads off the disk and the wire, by name, for fuzzers. Hidden: no part of the node's
-//! interface.
+//! What the node reads off the disk and the wire, by name, for fuzzers. Hidden: no part of the node's interface.
 //!
 //! Law: none of these panics, and none takes memory out of proportion to its bytes. What has an envelope with a
 //! checksum is given one that fits: the checksum guards against damage, and chance would never find it.
@@ -16,7 +15,7 @@ use super::codec::{
 use super::snapshot_frames::{RowCheck, SnapshotHead, undamaged};
 use super::snapshot_receiver::SnapshotRefused;
 use super::snapshot_sender::checksum;
-use crate::storage::Row;
+use crate::storage::{Row, identity};
 
 /// A name, and what reads bytes and forgets what it read.
 pub type Decoder = (&'static str, fn(&[u8]));
@@ -27,6 +26,9 @@ pub const ALL: &[Decoder] = &[
     ("node-log-facts", log_facts),
     ("node-peer-frame", peer_frame),
     ("node-snapshot", snapshot),
+    ("node-disk-identity", |body| {
+        is_disk_identity(body);
+    }),
 ];
 
 /// The cluster of which snapshots are taken in.
@@ -135,6 +137,13 @@ fn assert_taken_in(rows: &[Row], check: &RowCheck) {
             "a row of another group was taken in: {key:02x?}"
         );
     }
+}
+
+/// Whether these lines, and behind them the checksum that fits, say whose disk it is.
+pub fn is_disk_identity(body: &[u8]) -> bool {
+    let body = String::from_utf8_lossy(body);
+    let checksum = crc32c::crc32c(body.as_bytes());
+    identity::parse(&format!("{body}checksum {checksum:08x}\n")).is_ok()
 }
 
 /// Version 1, the body, and a checksum that fits.

@@ -106,7 +106,7 @@ impl DiskIdentity {
 }
 
 /// Parses the file; the error is the 1-based line that is wrong.
-fn parse(text: &str) -> Result<DiskIdentity, usize> {
+pub(crate) fn parse(text: &str) -> Result<DiskIdentity, usize> {
     let lines: Vec<&str> = text.lines().collect();
     let field = |index: usize, name: &str| -> Result<&str, usize> {
         lines

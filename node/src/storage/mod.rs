@@ -12,7 +12,7 @@
 mod committer;
 mod damage;
 mod engine;
-mod identity;
+pub(crate) mod identity;
 mod rocks;
 mod thread;
 mod witness;

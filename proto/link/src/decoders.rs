@@ -1,16 +1,22 @@
-//! What of a sealed ID is read, by name, for fuzzers. Hidden: no part of the interface.
+//! What is read of a certificate and of a sealed ID, by name, for fuzzers. Hidden: no part of the interface.
 //!
-//! Law: neither panics, and neither takes memory out of proportion to its bytes.
+//! Law: none of these panics, and none takes memory out of proportion to its bytes.
 
 use quorate_proto::ids::RequestId;
 
-use crate::sealing::{SealingSecret, unpack};
+use crate::{
+    identity::role_of,
+    sealing::{SealingSecret, unpack},
+};
 
 /// A name, and what reads bytes and forgets what it read.
 pub type Decoder = (&'static str, fn(&[u8]));
 
 /// By name.
 pub const ALL: &[Decoder] = &[
+    ("link-certificate", |der| {
+        has_role(der);
+    }),
     ("link-sealed-id", |bytes| {
         opens(bytes);
     }),
@@ -19,10 +25,17 @@ pub const ALL: &[Decoder] = &[
     }),
 ];
 
+/// The cluster whose certificates are read.
+pub const CLUSTER_ID: &str = "fuzzed";
 /// The secret that opens.
 pub const SECRET: [u8; 32] = [7; 32];
 /// Of the slip.
 pub const REQUEST: [u8; 16] = [3; 16];
+
+/// Whether this certificate gives a role in the cluster.
+pub fn has_role(der: &[u8]) -> bool {
+    role_of(der, CLUSTER_ID).is_ok()
+}
 
 /// Whether an ID is sealed here.
 pub fn opens(bytes: &[u8]) -> bool {

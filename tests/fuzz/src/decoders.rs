@@ -22,6 +22,7 @@ pub fn all() -> Vec<Decoder> {
         quorate_gateway::decoders::ALL,
         quorate_node::decoders::ALL,
         quorate_link::decoders::ALL,
+        quorate_client::decoders::ALL,
         quorate_terminal::decoders::ALL,
         quorate_files::decoders::ALL,
     ];

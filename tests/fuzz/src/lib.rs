@@ -4,7 +4,8 @@
 //! (`quorate-battery`); `make fuzz` looks for what its coverage leads to (`libfuzzer/`, a workspace of its own).
 //!
 //! Crates whose decoders are private have a hidden door to them, `decoders`. Deliberately absent: decoders of the
-//! program itself, which no crate can link. They are tested there by the same battery.
+//! program itself, which no crate can link (they are tested there by the same battery, without coverage), and what a
+//! service checks in a message that was read already, such as dates against a program's time zone.
 
 pub mod decoders;
 mod golden;

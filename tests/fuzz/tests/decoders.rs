@@ -48,11 +48,16 @@ fn snapshots_to_start_from_are_taken_in_whole() {
 }
 
 #[test]
-fn sealed_ids_and_records_to_start_from_are_read() {
+fn what_chance_would_never_find_to_start_from_is_read() {
     type IsValid = fn(&[u8]) -> bool;
-    let valid: [(&str, IsValid); 3] = [
+    let valid: [(&str, IsValid); 5] = [
+        ("link-certificate", quorate_link::decoders::has_role),
         ("link-sealed-id", quorate_link::decoders::opens),
         ("link-packed-id", quorate_link::decoders::is_packed),
+        (
+            "node-disk-identity",
+            quorate_node::decoders::is_disk_identity,
+        ),
         ("terminal-record", quorate_terminal::decoders::is_record),
     ];
     for (name, is_valid) in valid {

@@ -64,18 +64,10 @@ pub(in crate::public) fn answer(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
-    let mut pairs = Pairs::new(query);
-    let since = pairs.take("since").map(|text| {
-        Cursor::parse(&text).ok_or_else(|| Fault::new("since", "must be the version of an answer"))
-    });
-    let since = since.transpose()?;
-    pairs.finish(&["since"])?;
-    let last = headers
-        .get("last-event-id")
-        .and_then(|value| Cursor::parse(value.to_str().ok()?));
+    let place = place(query, headers.get("last-event-id"))?;
     let listener = Listener {
         app: app.clone(),
-        cursor: last.or(since).unwrap_or_else(|| app.deltas.cursor()),
+        cursor: place.unwrap_or_else(|| app.deltas.cursor()),
         is_new: true,
         _place: app.deltas.listen().ok_or(Refusal::TooManyListeners)?,
     };
@@ -89,6 +81,30 @@ pub(in crate::public) fn answer(
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer::open_to_all(headers);
     Ok(response)
+}
+
+/// Where a listener goes on from; `None`: from now on.
+fn place(query: Option<&str>, last_id: Option<&HeaderValue>) -> Result<Option<Cursor>, Fault> {
+    let mut pairs = Pairs::new(query);
+    let since = pairs.take("since").map(|text| {
+        Cursor::parse(&text).ok_or_else(|| Fault::new("since", "must be the version of an answer"))
+    });
+    let since = since.transpose()?;
+    pairs.finish(&["since"])?;
+    let last = last_id.and_then(|value| Cursor::parse(value.to_str().ok()?));
+    Ok(last.or(since))
+}
+
+/// Reads where a listener goes on from, and forgets it: for [`crate::decoders`].
+///
+/// # Panics
+/// A place is not read again from its own id.
+pub(crate) fn read(query: &str, last_id: &str) {
+    let last_id = HeaderValue::from_bytes(last_id.as_bytes()).ok();
+    if let Ok(Some(cursor)) = place(Some(query), last_id.as_ref()) {
+        let again = Cursor::parse(&cursor.to_string());
+        assert_eq!(again, Some(cursor), "a place read from its own id");
+    }
 }
 
 impl Listener {

@@ -54,15 +54,7 @@ async fn put_batch(
     batch: ImportSitesRequest,
     deadline: Duration,
 ) -> Result<SitesPut, Status> {
-    if batch.sites.len() > limits::IMPORT_BATCH_SITES_MAX {
-        let most = limits::IMPORT_BATCH_SITES_MAX;
-        let message = format!("a batch has at most {most} sites");
-        return Err(errors::invalid("sites", message));
-    }
-    let sites = batch.sites.into_iter().enumerate();
-    let sites = sites
-        .map(|(index, site)| read_site(index, site))
-        .collect::<Result<Vec<_>, _>>()?;
+    let sites = read(batch)?;
     let view = border.view(deadline).await?;
     let by_shard = group_by_shard(&view, sites);
     let puts = by_shard.into_values();
@@ -106,6 +98,17 @@ async fn put_in_shard(
         sites = rest;
     }
     Ok(put)
+}
+
+/// Every site of a batch, or its first fault.
+pub(crate) fn read(batch: ImportSitesRequest) -> Result<Vec<Site>, Status> {
+    if batch.sites.len() > limits::IMPORT_BATCH_SITES_MAX {
+        let most = limits::IMPORT_BATCH_SITES_MAX;
+        let message = format!("a batch has at most {most} sites");
+        return Err(errors::invalid("sites", message));
+    }
+    let sites = batch.sites.into_iter().enumerate();
+    sites.map(|(index, site)| read_site(index, site)).collect()
 }
 
 fn read_site(index: usize, site: admin::Site) -> Result<Site, Status> {

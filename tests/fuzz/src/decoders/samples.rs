@@ -1,5 +1,7 @@
 //! Valid inputs to start from, by the name of their decoder.
 
+mod certificate;
+mod client;
 mod gateway;
 mod messages;
 mod node;
@@ -18,7 +20,14 @@ const SOLD_AT_MS: i64 = 1_583_885_100_000;
 
 /// For the decoder of that name behind the door of a crate.
 pub(super) fn of(name: &str) -> Vec<Vec<u8>> {
-    [gateway::of(name), node::of(name), paper::of(name)].concat()
+    [
+        certificate::of(name),
+        client::of(name),
+        gateway::of(name),
+        node::of(name),
+        paper::of(name),
+    ]
+    .concat()
 }
 
 fn text(text: &str) -> Vec<u8> {

@@ -40,7 +40,14 @@ pub(super) fn of(name: &str) -> Vec<Vec<u8>> {
             }
             .encode_to_vec(),
         ],
+        "gateway-import" => vec![import().encode_to_vec()],
+        "gateway-deadline" => ["4900m", "30S", "99999999H", "0n"].map(text).to_vec(),
         "gateway-node-replies" => vec![replies::all().encode_to_vec()],
+        "gateway-node-reports" => vec![
+            replies::status().encode_to_vec(),
+            replies::digest().encode_to_vec(),
+        ],
+        "gateway-stock-account" => vec![replies::account().encode_to_vec()],
         "gateway-cluster-news" => vec![news().encode_to_vec()],
         "gateway-site-frame" => vec![site_frame().encode_to_vec()],
         "gateway-public-legacy" => vec![
@@ -48,8 +55,12 @@ pub(super) fn of(name: &str) -> Vec<Vec<u8>> {
             text("page=2&perPage=500&address=%EC%84%9C%EC%9A%B8%ED%8A%B9%EB%B3%84%EC%8B%9C"),
         ],
         "gateway-public-v1" => vec![
-            text("near=37.5,126.9&radius_m=500&site_type=01&limit=20\ntext/csv;q=0.9,*/*"),
-            text("bounds=126.9,37.4,127.1,37.6&product=kf94&format=geojson&address=%EC%84%9C"),
+            text("near=37.5,126.9&radius_m=500&type=01&per_page=20\ntext/csv;q=0.9,*/*"),
+            text("bbox=126.9,37.4,127.1,37.6&product=kf94&format=geojson&address=%EC%84%9C"),
+        ],
+        "gateway-public-deltas" => vec![
+            text("since=0000002a-7"),
+            text("since=0000002a-7\n0000002a-18446744073709551614"),
         ],
         _ => Vec::new(),
     }
@@ -97,6 +108,29 @@ fn program() -> admin::Program {
             ..admin::RuleVersion::default()
         }],
         ..admin::Program::default()
+    }
+}
+
+/// A site on the map and one that is not.
+fn import() -> admin::ImportSitesRequest {
+    let site = admin::Site {
+        code: "5038300744".to_owned(),
+        name: "을지로우체국".to_owned(),
+        address: "서울특별시 중구 을지로 1".to_owned(),
+        site_type: "02".to_owned(),
+        latitude: Some(37.566),
+        longitude: Some(126.982),
+        region: "서울특별시".to_owned(),
+    };
+    let off_the_map = admin::Site {
+        code: "P-2".to_owned(),
+        latitude: None,
+        longitude: None,
+        region: String::new(),
+        ..site.clone()
+    };
+    admin::ImportSitesRequest {
+        sites: vec![site, off_the_map],
     }
 }
 

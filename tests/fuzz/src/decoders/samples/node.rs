@@ -7,6 +7,7 @@ use quorate_proto::{
     storage,
 };
 
+use super::text;
 use crate::golden;
 
 /// The shard of the golden keys, which has the whole ring.
@@ -26,6 +27,16 @@ pub(super) fn of(name: &str) -> Vec<Vec<u8>> {
         ]),
         "node-peer-frame" => vec![peer_frame().encode_to_vec()],
         "node-snapshot" => vec![shard_snapshot(), system_snapshot()],
+        "node-disk-identity" => vec![
+            text(concat!(
+                "quorate node disk, format 1\n",
+                "cluster demo\nnode 3\nincarnation 42\nfounding true\n",
+            )),
+            text(concat!(
+                "quorate node disk, format 1\n",
+                "cluster a\nnode 1\nincarnation 18446744073709551615\nfounding false\n",
+            )),
+        ],
         _ => Vec::new(),
     }
 }

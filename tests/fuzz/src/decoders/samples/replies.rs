@@ -1,4 +1,4 @@
-//! What nodes answer to gateways.
+//! What nodes answer to gateways, and to operators behind them.
 
 use quorate_proto::{
     internal::{self, query_reply, shard_reply},
@@ -45,7 +45,7 @@ fn read(body: query_reply::Body) -> shard_reply::Body {
     })
 }
 
-fn writes() -> [outcome::Body; 3] {
+fn writes() -> [outcome::Body; 8] {
     let record = storage::RecordOutcome {
         verdict: Some(verdict()),
         repeated_answer: true,
@@ -64,10 +64,35 @@ fn writes() -> [outcome::Body; 3] {
         over_by: 1,
         remaining: 0,
     };
+    let rejected = storage::SlipOutcome {
+        outcome: 4,
+        rejection: 1,
+        ..storage::SlipOutcome::default()
+    };
+    let changed = storage::StockOutcome {
+        stock: Some(stock()),
+        product: "kf94".to_owned(),
+        repeated_answer: true,
+        site_unknown: false,
+    };
+    let sites = storage::PutSitesOutcome {
+        added: 3,
+        replaced: 2,
+        unchanged: 1,
+    };
+    let device = storage::PutDeviceOutcome {
+        already_enrolled: true,
+        ..storage::PutDeviceOutcome::default()
+    };
     [
         outcome::Body::Record(record),
         outcome::Body::Void(void),
         outcome::Body::Slip(slip),
+        outcome::Body::Slip(rejected),
+        outcome::Body::Stock(changed),
+        outcome::Body::PutSites(sites),
+        outcome::Body::PutDevice(device),
+        outcome::Body::Done(storage::Done {}),
     ]
 }
 
@@ -149,6 +174,73 @@ fn reads() -> [query_reply::Body; 9] {
         }),
         query_reply::Body::Error(error),
     ]
+}
+
+/// What a node says of itself.
+pub(super) fn status() -> internal::StatusResponse {
+    internal::StatusResponse {
+        node_id: 2,
+        view_version: 5,
+        memory_bytes: 1 << 30,
+        written_bytes: 1 << 40,
+        replicas: vec![internal::ReplicaReport {
+            shard: 1,
+            replica_id: 4,
+            is_leader: true,
+            program_versions: [("mask".to_owned(), 3)].into(),
+            ..internal::ReplicaReport::default()
+        }],
+    }
+}
+
+/// What a replica holds.
+pub(super) fn digest() -> internal::DigestResponse {
+    internal::DigestResponse {
+        replica_id: 4,
+        digest: vec![7; 32].into(),
+        totals: Some(storage::ShardTotals {
+            grants: 44,
+            denials: vec![0, 3, 1],
+            ..storage::ShardTotals::default()
+        }),
+        records: Some(internal::RecordTotals {
+            citizens: 40,
+            ..internal::RecordTotals::default()
+        }),
+    }
+}
+
+/// A part of a shard's account of stock with a row of each kind.
+pub(super) fn account() -> internal::AuditStockResponse {
+    let row = |seq, kind| storage::DeliveredRow {
+        seq,
+        row: Some(storage::OutboxRow {
+            site_code: "P-1".to_owned(),
+            program: "mask".to_owned(),
+            request_id: REQUEST.to_vec().into(),
+            quantity: 2,
+            kind,
+            product: "kf94".to_owned(),
+            ..storage::OutboxRow::default()
+        }),
+    };
+    internal::AuditStockResponse {
+        stock: vec![internal::SiteStock {
+            site_code: "P-1".to_owned(),
+            product: "kf94".to_owned(),
+            stock: Some(stock()),
+            site_key: vec![4; 16].into(),
+        }],
+        watermarks: vec![internal::SourceWatermark { shard: 2, seq: 9 }],
+        sold: vec![internal::SoldUnits {
+            site_code: "P-1".to_owned(),
+            product: "kf94".to_owned(),
+            sold: 44,
+            voided: 2,
+        }],
+        rows: vec![row(7, 1), row(8, 2)],
+        clock_ms: SOLD_AT_MS,
+    }
 }
 
 pub(super) fn profile(code: &str) -> storage::SiteProfile {

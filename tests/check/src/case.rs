@@ -9,7 +9,7 @@ mod operation;
 use quorate_proto::ids::RequestId;
 
 pub(crate) use self::{
-    attempts::{Request, fits, requests},
+    attempts::{Request, fits, is_answered_read, requests},
     operation::{Act, Answer, Operation, Stamp, Told},
 };
 use crate::{
@@ -122,6 +122,7 @@ impl<'h> Case<'h> {
             closed: false,
             limit: rule.limit_for(self.born),
             single_visit: rule.single_visit,
+            may_deny: rule.may_deny.clone(),
             counted: places
                 .filter(|(_, sale)| inside(sale))
                 .map(|(place, _)| place)

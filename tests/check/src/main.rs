@@ -126,8 +126,9 @@ fn judge(args: &Args) -> Result<ExitCode, HistoryError> {
 fn print_table(report: &Report, read: Duration, judged: Duration) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let rows: [(&str, String); 10] = [
+    let rows: [(&str, String); 11] = [
         ("calls", report.calls.to_string()),
+        ("operations", report.operations.to_string()),
         ("citizens", report.citizens.to_string()),
         ("shards", report.shards.to_string()),
         (

@@ -30,6 +30,8 @@ pub(crate) struct Terms {
     pub(crate) limit: u32,
     /// One sale in a window.
     pub(crate) single_visit: bool,
+    /// Reasons that the model lacks and that may be given; `None`: all of them.
+    pub(crate) may_deny: Option<Vec<Reason>>,
     /// Sales that lie in the window.
     pub(crate) counted: Bits,
 }
@@ -93,7 +95,8 @@ impl Account {
         Decision { denied, left }
     }
 
-    /// Whether a check may have been answered so. A denial for a clause that the model lacks is taken as given.
+    /// Whether a check may have been answered so. A denial for a clause that the model lacks is taken as given, if
+    /// the rule has such a clause.
     pub(crate) fn admits_check(
         &self,
         sales: &[Sale],
@@ -268,18 +271,24 @@ fn agree(decision: Decision, terms: &Terms, verdict: &Verdict) -> bool {
     let reason = match (decision.denied, verdict.denied) {
         (own, given) if own == given => true,
         (Some(Reason::ProgramClosed), _) => false,
-        // These clauses come before those that the model has.
-        (
-            _,
-            Some(
-                Reason::NotYourDay
-                | Reason::SiteTypeNotAllowed
-                | Reason::ProxyNotAllowed
-                | Reason::QuantityTooLarge
-                | Reason::SiteSuspended,
-            ),
-        ) => true,
-        _ => false,
+        // Clauses that the model lacks come before those that it has.
+        (_, Some(given)) => may_deny(terms, given),
+        (_, None) => false,
     };
     reason && verdict.limit == limit
+}
+
+/// Whether the rule may have denied a sale for a clause that the model lacks.
+fn may_deny(terms: &Terms, given: Reason) -> bool {
+    match given {
+        Reason::OverLimit | Reason::AlreadyVisited | Reason::ProgramClosed => false,
+        Reason::NotYourDay
+        | Reason::SiteTypeNotAllowed
+        | Reason::ProxyNotAllowed
+        | Reason::QuantityTooLarge
+        | Reason::SiteSuspended => {
+            let reasons = terms.may_deny.as_ref();
+            reasons.is_none_or(|reasons| reasons.contains(&given))
+        }
+    }
 }

@@ -140,8 +140,11 @@ impl fmt::Display for Violation {
 /// What was judged, and how it came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Calls.
+    /// Calls: every attempt of every request.
     pub calls: usize,
+    /// What a model is fed: reads that were answered, and requests, each with all its attempts, that were told or
+    /// may have been done. A sale and a slip of one id are two.
+    pub operations: usize,
     /// Citizens they were about.
     pub citizens: usize,
     /// Shards that decided them.
@@ -209,8 +212,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} calls for {} citizens in {} shards: {} sales granted ({} units), {} denied, {} undone, {} slips ({} over quota), {} unknown when they ended, {} not done, {} violations",
+            "{} calls ({} operations) for {} citizens in {} shards: {} sales granted ({} units), {} denied, {} undone, {} slips ({} over quota), {} unknown when they ended, {} not done, {} violations",
             self.calls,
+            self.operations,
             self.citizens,
             self.shards,
             self.grants,

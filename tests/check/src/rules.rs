@@ -1,10 +1,13 @@
 //! The ration that a run was played under, as far as the checker judges by it: limits and windows.
 //!
 //! Deliberately absent: rotation, kinds of sites, proxies. Whether such a clause applies cannot be seen in a
-//! history; a denial for it is taken as given, and what it says of the balance is judged all the same.
+//! history; a denial for it is taken as given, and what it says of the balance is judged all the same. A rule
+//! may say which of these denials can occur at all.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+use crate::history::Reason;
 
 /// Every rule version that was in force during the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,10 @@ pub struct Rule {
     /// No sales at all.
     #[serde(default, skip_serializing_if = "is_false")]
     pub closed: bool,
+    /// Of the reasons that the model lacks, those that may be given; any other is a denial without a cause. `None`:
+    /// all may be. Reasons that the model has need not be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_deny: Option<Vec<Reason>>,
 }
 
 /// Over which time sales add up.
@@ -115,6 +122,7 @@ impl Rule {
             birth_year_limits: Vec::new(),
             single_visit: false,
             closed: false,
+            may_deny: None,
         }
     }
 
@@ -122,6 +130,15 @@ impl Rule {
     #[must_use]
     pub fn from_ms(self, from_ms: i64) -> Self {
         Self { from_ms, ..self }
+    }
+
+    /// Where, of the reasons that the model lacks, only these may be given.
+    #[must_use]
+    pub fn may_deny(self, reasons: &[Reason]) -> Self {
+        Self {
+            may_deny: Some(reasons.to_vec()),
+            ..self
+        }
     }
 
     /// Units that it allows somebody born in that year.

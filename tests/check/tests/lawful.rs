@@ -1,6 +1,8 @@
 //! What an honest cluster answers is lawful, under every kind of rule.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+
 use quorate_check::{
     check, check_on,
     facts::{Fact, Replica, Totals},
@@ -93,6 +95,25 @@ fn where_rules_leave_windows_open_the_answers_name_them() {
         ..Options::new(5, 1_200)
     };
     check(&generate(&options)).assert_clean();
+}
+
+/// However often a request was sent, it is one operation; a slip that follows a sale online is another.
+#[test]
+fn attempts_of_a_request_are_one_operation() {
+    let history = generate(&Options::new(3, 1_200));
+    let records = history.records.iter();
+    let reads = records.filter(|record| record.call.request().is_none());
+    let requests: BTreeSet<_> = history
+        .records
+        .iter()
+        .filter_map(|record| {
+            let is_slip = matches!(record.call, Call::Slip { .. });
+            Some((record.call.request()?, is_slip))
+        })
+        .collect();
+    let report = check(&history);
+    assert_eq!(report.operations, reads.count() + requests.len());
+    assert!(report.operations < report.calls, "{report}");
 }
 
 /// The report counts what the cluster counts, whoever counts on however many threads.

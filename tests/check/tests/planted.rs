@@ -4,8 +4,10 @@
 mod support;
 
 use quorate_check::{
-    Law,
-    history::{Call, History, Purchase, Reason, Refusal, Reply, SlipOutcome, Window},
+    Law, check,
+    history::{
+        Call, History, Purchase, Reason, Record, Refusal, Reply, SlipOutcome, Verdict, Window,
+    },
 };
 use quorate_proto::ids::RequestId;
 use support::*;
@@ -88,7 +90,7 @@ fn grant(history: &mut History, denied: usize) {
     }
 }
 
-fn is_fresh_denial(record: &quorate_check::history::Record) -> bool {
+fn is_fresh_denial(record: &Record) -> bool {
     record.call.request().is_some()
         && verdict(record)
             .is_some_and(|verdict| !verdict.repeated && verdict.denied == Some(Reason::OverLimit))
@@ -125,11 +127,39 @@ fn a_limit_that_is_not_the_citizens() {
 #[test]
 fn a_denial_without_a_cause() {
     planted(Law::LogOrder, true, |history| {
-        let check = find(history, |record| {
-            is_check(record) && verdict(record).is_some_and(|verdict| verdict.denied.is_none())
-        });
+        let check = find(history, is_granted_check);
         verdict_mut(&mut history.records[check]).denied = Some(Reason::AlreadyVisited);
     });
+}
+
+fn is_granted_check(record: &Record) -> bool {
+    is_check(record) && verdict(record).is_some_and(Verdict::granted)
+}
+
+#[test]
+fn a_denial_for_a_clause_that_the_rule_lacks() {
+    planted(Law::LogOrder, true, |history| {
+        history.rules.rules[0].may_deny = Some(Vec::new());
+        let check = find(history, is_granted_check);
+        verdict_mut(&mut history.records[check]).denied = Some(Reason::NotYourDay);
+    });
+    planted(Law::LogOrder, true, |history| {
+        history.rules.rules[0].may_deny = Some(vec![Reason::SiteSuspended]);
+        let sale = find(history, is_fresh_denial);
+        verdict_mut(&mut history.records[sale]).denied = Some(Reason::QuantityTooLarge);
+    });
+}
+
+/// Where nothing is said of them, all may be given.
+#[test]
+fn a_denial_for_a_clause_that_the_rule_may_have() {
+    for may_deny in [None, Some(vec![Reason::NotYourDay])] {
+        let mut history = lawful(1, 1_500);
+        history.rules.rules[0].may_deny = may_deny;
+        let denied = find(&history, is_granted_check);
+        verdict_mut(&mut history.records[denied]).denied = Some(Reason::NotYourDay);
+        check(&history).assert_clean();
+    }
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub struct ClusterOptions {
     pub shards: u32,
     /// Units a week that [`PROGRAM`] allows.
     pub limit: u32,
+    /// How long nodes keep in their logs what is durable; as long as they usually do if `None`.
+    pub log_keep_seconds: Option<u32>,
     /// Real time without it.
     pub clock: Option<ClockOptions>,
     /// Nodes are reached through links that the test lays: each listens at another address than the one
@@ -91,6 +93,7 @@ impl ClusterOptions {
             gateways: 1,
             shards: 8,
             limit: 100,
+            log_keep_seconds: None,
             clock: None,
             behind_links: false,
             settles_in: SETTLES_IN,
@@ -161,6 +164,7 @@ impl Cluster {
             nodes: options.nodes,
             gateways: options.gateways,
             shards: options.shards,
+            log_keep_seconds: options.log_keep_seconds,
             clock: options.clock,
             behind_links: options.behind_links,
         };
@@ -282,10 +286,11 @@ impl Cluster {
         &self.options.program
     }
 
-    /// In force from the beginning.
+    /// In force from the beginning. No rotation, and every kind of site; nobody whose calls are recorded buys by proxy
+    /// or more than [`SALE_QUANTITY_MAX`] at once, or at a suspended site.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let rule = Rule::new(self.options.limit, WindowKind::CalendarWeek);
+        let rule = Rule::new(self.options.limit, WindowKind::CalendarWeek).may_deny(&[]);
         Rules::one(TIME_ZONE, rule.from_ms(RULE_FROM_MS))
     }
 

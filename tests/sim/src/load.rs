@@ -254,7 +254,7 @@ impl Load {
 
     /// Everything that was called and answered.
     pub fn history(&self) -> History {
-        let rule = Rule::new(LIMIT, WindowKind::CalendarWeek);
+        let rule = Rule::new(LIMIT, WindowKind::CalendarWeek).may_deny(&[]);
         let rules = Rules::one(ZONE, rule);
         History::new(rules, self.lock().records.clone())
     }

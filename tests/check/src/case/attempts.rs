@@ -40,6 +40,15 @@ impl<'h> Request<'h> {
         }
     }
 
+    /// Whether a model is fed it: it was told or may have been done, and is no slip that was rejected.
+    pub(crate) fn is_operation(&self) -> bool {
+        match self.told.map(|(_, record)| &record.reply) {
+            Some(Reply::HandedIn(reply)) => reply.outcome.recorded(),
+            Some(_) => true,
+            None => self.maybe_done,
+        }
+    }
+
     /// Whether it may be on record, as far as its own attempts tell.
     pub(crate) fn may_be_recorded(&self) -> bool {
         self.is_recorded() || (self.told.is_none() && self.maybe_done)
@@ -86,6 +95,11 @@ fn rank(call: &Call) -> u8 {
         Call::Correct { .. } => 3,
         Call::Check { .. } | Call::List => 4,
     }
+}
+
+/// Whether it is a read that was answered: an operation by itself.
+pub(crate) fn is_answered_read(record: &Record) -> bool {
+    record.call.request().is_none() && record.reply.position().is_some() && fits(record)
 }
 
 /// Whether the reply is one that such a call can have.

@@ -1,11 +1,9 @@
 //! Operations: what a model is fed, with the answers that it must give.
 
-use super::{Case, Request, Run, fits};
+use super::{Case, Request, Run, is_answered_read};
 use crate::{
     bits::Bits,
-    history::{
-        Call, Position, Purchase, Record, Reply, SlipOutcome, SlipReply, Verdict, VoidReply,
-    },
+    history::{Call, Position, Purchase, Record, Reply, SlipReply, Verdict, VoidReply},
     model::{Account, Effect, Terms, Void},
 };
 
@@ -99,18 +97,14 @@ impl<'h> Case<'h> {
     pub(crate) fn operations(&self, run: &mut Run<'_>) -> Vec<Operation<'h>> {
         let mut operations = Vec::with_capacity(self.records.len());
         for &(place, record) in self.records {
-            if fits(record)
-                && record.call.request().is_none()
+            if is_answered_read(record)
                 && let Some(operation) = self.read(run, place, record)
             {
                 operations.push(operation);
             }
         }
         for request in &self.requests {
-            let rejected = |reply: &Reply| matches!(reply, Reply::HandedIn(reply) if reply.outcome == SlipOutcome::Rejected);
-            let told = request.told.map(|(_, record)| &record.reply);
-            let undone = request.told.is_none() && !request.maybe_done;
-            if !undone && !told.is_some_and(rejected) {
+            if request.is_operation() {
                 operations.push(self.write(run, request));
             }
         }

@@ -296,6 +296,7 @@ impl Citizen {
             closed: false,
             limit: rule.limit_for(Some(self.born)),
             single_visit: rule.single_visit,
+            may_deny: rule.may_deny.clone(),
             counted: places
                 .filter(|(_, sale)| inside(sale))
                 .map(|(place, _)| place)

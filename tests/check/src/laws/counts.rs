@@ -2,7 +2,7 @@
 
 use super::{answers, violation};
 use crate::{
-    case::{Case, Request},
+    case::{Case, Request, is_answered_read},
     facts::Totals,
     history::{Call, Reply, SlipOutcome},
     report::{Law, Report, Violation},
@@ -12,6 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) citizens: usize,
+    pub(crate) operations: usize,
     /// As the clients' receipts say.
     pub(crate) receipts: Totals,
     pub(crate) denials: u64,
@@ -30,8 +31,10 @@ impl Counts {
         for (_, record) in case.records {
             self.unknown += u64::from(matches!(record.reply, Reply::Unknown { .. }));
             self.not_done += u64::from(matches!(record.reply, Reply::NotDone { .. }));
+            self.operations += usize::from(is_answered_read(record));
         }
         for request in &case.requests {
+            self.operations += usize::from(request.is_operation());
             let Some((_, told)) = request.told else {
                 self.open |= request.maybe_done && !answers::found_out_on_paper(case, request);
                 continue;
@@ -78,6 +81,7 @@ impl Counts {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.citizens += other.citizens;
+        self.operations += other.operations;
         let (own, others) = (&mut self.receipts, &other.receipts);
         own.grants += others.grants;
         own.units_granted += others.units_granted;
@@ -96,6 +100,7 @@ impl Counts {
     pub(crate) fn report(&self, calls: usize) -> Report {
         Report {
             calls,
+            operations: self.operations,
             citizens: self.citizens,
             shards: 0,
             grants: self.receipts.grants,

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     facts::{Fact, Replica, Shelf, Totals},
     generate::{self, Options},
+    history::Reason,
     rules::BirthYearLimit,
 };
 
@@ -21,6 +22,7 @@ fn sample() -> History {
             last: None,
             limit: 15,
         });
+    options.rules.rules[0].may_deny = Some(vec![Reason::SiteSuspended]);
     let mut history = generate::generate(&options);
     let listed = history
         .records

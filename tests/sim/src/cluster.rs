@@ -85,8 +85,10 @@ struct Node {
     disk: u64,
     /// Whether this disk was first used when the cluster was founded.
     founding: bool,
-    /// Faults of its disk under way, so that nobody wonders when the node stops.
+    /// Faults of its disk under way: while there are any, starting it again is no use.
     faulty: u32,
+    /// How often it has stopped by itself.
+    stops: u64,
     paused: bool,
     up: Option<Running>,
 }
@@ -94,6 +96,8 @@ struct Node {
 /// A node that is up, or on its way.
 struct Running {
     life: Life,
+    /// How often its disk had failed it before it was started.
+    failures_before: u64,
     /// Absent until it has started.
     node: Option<Arc<RunningNode>>,
     /// Tasks of the driver that look at it.
@@ -113,6 +117,7 @@ impl Cluster {
                 disk: 1,
                 founding: true,
                 faulty: 0,
+                stops: 0,
                 paused: false,
                 up: None,
             };
@@ -137,6 +142,12 @@ impl Cluster {
     /// Between all places.
     pub fn network(&self) -> &Network {
         &self.parts.network
+    }
+
+    /// Hashes over all that was said and written, each in its order.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        let disks = self.parts.disks.values();
+        std::iter::once(self.network().said()).chain(disks.map(|disk| disk.written()))
     }
 
     /// What sites have brought in.

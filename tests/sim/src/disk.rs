@@ -14,10 +14,11 @@
 //! State owned: the rows, how to take back those that may be lost, and what is to go wrong. Deliberately absent:
 //! files, and damage that no checksum would find.
 
+mod damaged;
 mod engine;
 mod platter;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -116,18 +117,7 @@ impl SimDisk {
 
     /// Puts an empty disk in its place. Only after a crash.
     pub fn wipe(&self) {
-        self.restore(&Image::default());
-    }
-
-    /// A copy of everything that is on it. Only after a crash.
-    #[must_use]
-    pub fn copy(&self) -> Image {
-        Image(self.lock().copy())
-    }
-
-    /// Puts a copy back in place of what is there. Only after a crash.
-    pub fn restore(&self, copy: &Image) {
-        self.lock().restore(&copy.0);
+        self.lock().wipe();
     }
 
     /// Damages the row that `choice` falls on; says which, or `None` if there is none. Only after a crash.
@@ -152,6 +142,25 @@ impl SimDisk {
     #[must_use]
     pub fn slowed(&self) -> u64 {
         self.lock().slowed
+    }
+
+    /// Writes, syncs and flushes so far that were refused: because they fail, or for want of room.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
+    }
+
+    /// The hash over every row written so far, in the order of writing.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.lock().written.get()
+    }
+
+    /// How often so far it has given a process cause to stop: it refused, or a damaged row was read.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        let platter = self.lock();
+        platter.refused + platter.damaged.found()
     }
 
     /// Syncs and flushes fail from now on, or one reason for it has ended.
@@ -194,24 +203,12 @@ impl SimDisk {
     }
 }
 
-/// What was on a disk at some time.
-#[derive(Clone, Default)]
-pub struct Image(platter::Content);
-
-/// Rows that cannot be read.
-type Damaged = BTreeSet<(bool, Vec<u8>)>;
-
 /// One more reason, or one less. After a healing there is none left to end.
 fn count(reasons: &mut u32, more: bool) {
     *reasons = match more {
         true => *reasons + 1,
         false => reasons.saturating_sub(1),
     };
-}
-
-/// Families have no order of their own.
-fn is_log(family: Family) -> bool {
-    family == Family::Log
 }
 
 #[cfg(test)]

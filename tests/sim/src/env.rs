@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use quorate_link::env::{Clock, Random, Spawner, TaskHandle, prepare};
 
 use crate::chance::Chance;
-use crate::executor::{Life, Shared};
+use crate::executor::{Life, Order, Shared};
 
 /// How a process's clock differs from the driver's. Cheap to clone; clones share the skew and count together.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +134,7 @@ impl SimSpawner {
 impl Spawner for SimSpawner {
     fn spawn(&self, name: &'static str, future: BoxFuture<'static, ()>) -> TaskHandle {
         let (task, handle) = prepare(future);
-        self.shared.spawn(name, self.life, task);
+        self.shared.spawn(name, self.life, Order::Drawn, task);
         handle
     }
 

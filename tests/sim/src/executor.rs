@@ -1,7 +1,7 @@
 //! Runs every task of a simulation in one thread.
 //!
 //! Which of the tasks that can go on goes on is drawn; time passes a little with every step, and jumps to the next
-//! timer when nothing can go on. Tasks belong to a [`Place`] (a process of the simulated cluster, or the driver of
+//! timer when nothing can go on. Tasks that only look on go first, and take no time. Tasks belong to a [`Place`] (a process of the simulated cluster, or the driver of
 //! the run) and to one of its lives: a kill drops all of them at once and ends the life, so that whatever still
 //! holds on to it can start nothing any more.
 //!
@@ -15,16 +15,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use quorate_link::env::{Env, with_current_env};
 
 use crate::chance::{Chance, mix};
 use crate::env::{SimClock, SimRandom, SimSpawner};
 pub use panics::Panic;
-pub(crate) use shared::Shared;
 use shared::{Living, Picked};
+pub(crate) use shared::{Order, Shared};
 
 /// Whose tasks they are: a process, or the driver of the run.
 pub type Place = u64;
+
+/// The driver of the run.
+pub const DRIVER: Place = 0;
 
 /// One run of a place, from its first task to its kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,19 @@ impl Tasks {
         };
         for task in tasks {
             with_current_env(&env, || drop(task));
+        }
+    }
+
+    /// Starts a task of a place that lives, which goes on as soon as it is woken, before anything else happens, and
+    /// takes no time: it sees every step that it waits for, and changes nothing.
+    pub fn look_on(
+        &self,
+        place: Place,
+        name: &'static str,
+        look: impl Future<Output = ()> + Send + 'static,
+    ) {
+        if let Some(life) = self.shared.life(place) {
+            self.shared.spawn(name, life, Order::Ahead, look.boxed());
         }
     }
 
@@ -191,6 +208,7 @@ impl Executor {
             life,
             env,
             waker,
+            order,
             mut future,
         } = picked;
         self.steps += 1;
@@ -221,8 +239,10 @@ impl Executor {
                 });
             }
         }
-        let cost = self.chance.between(STEP_NS_MIN, STEP_NS_MAX);
-        self.shared.pass(cost);
+        if order == Order::Drawn {
+            let cost = self.chance.between(STEP_NS_MIN, STEP_NS_MAX);
+            self.shared.pass(cost);
+        }
         Ok(())
     }
 }

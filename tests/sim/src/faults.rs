@@ -45,7 +45,7 @@ pub enum FaultKind {
     Mute,
     /// Two nodes cannot reach each other; both reach the rest.
     Bridge,
-    /// A gateway cannot reach one node, then another.
+    /// No gateway can reach one node.
     GatewayCut,
     /// A gateway is killed and another takes its place.
     GatewayKill,

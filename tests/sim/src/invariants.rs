@@ -18,9 +18,9 @@ mod ranges;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quorate_node::seams::{ObservedEntry, ObservedReplica};
+use quorate_node::seams::{ObservedEntry, ObservedReplica, ObservedState};
 use quorate_proto::ids::ShardId;
-use quorate_proto::internal::{PeerFrame, append_reply, envelope};
+use quorate_proto::internal::{PeerFrame, SnapshotHeader, append_reply, envelope};
 use quorate_proto::storage::ClusterView;
 
 use crate::net::Place;
@@ -167,11 +167,21 @@ impl Judges {
         self.lock().log_matching.next(life, shard)
     }
 
-    /// A state's digest where it stands.
-    pub fn digest(&self, life: Life, shard: ShardId, index: u64, digest: [u8; 32]) {
+    /// The whole state of a replica where it stands.
+    pub fn state(&self, life: Life, shard: ShardId, seen: &ObservedState) {
         let mut state = self.lock();
-        let State { applied, found, .. } = &mut *state;
-        applied.digest(life, shard, index, digest, found);
+        let State {
+            applied,
+            ranges,
+            found,
+            ..
+        } = &mut *state;
+        if let Some(at) = seen.at {
+            applied.digest(life, shard, at.index, seen.digest, found);
+        }
+        if let Some((range, epoch)) = seen.owns {
+            ranges.owns(life, shard, range, epoch, found);
+        }
     }
 
     /// A client was told that the entry at this place decided its request.
@@ -184,7 +194,7 @@ impl Judges {
             ..
         } = &mut *state;
         let members = members.entry(shard).or_default();
-        committed.durable(&*self.shared.disks, members, shard, index, term, found);
+        committed.told(&*self.shared.disks, members, shard, index, term, found);
     }
 
     /// A node has lost its disk, and gets this one.
@@ -229,12 +239,6 @@ impl Overhear for Judges {
         for envelope in &frame.envelopes {
             let shard = ShardId::new(envelope.group);
             let replica = envelope.from_replica;
-            if let Some(envelope::Body::AppendReply(reply)) = &envelope.body
-                && let Some(append_reply::Result::Matched(matched)) = &reply.result
-                && let Some(id) = &matched.log_id
-            {
-                acknowledged.tells(shard, replica, id.index);
-            }
             let vote = match &envelope.body {
                 Some(envelope::Body::Append(append)) => {
                     if let Some(id) = &append.leader_commit {
@@ -245,14 +249,54 @@ impl Overhear for Judges {
                     }
                     &append.vote
                 }
+                Some(envelope::Body::AppendReply(reply)) => match &reply.result {
+                    Some(append_reply::Result::Matched(matched)) => {
+                        if let Some(id) = &matched.log_id {
+                            acknowledged.tells(shard, replica, id.index);
+                        }
+                        &None
+                    }
+                    // Whoever hears of a higher vote gives way to it. Nothing is promised by that.
+                    Some(
+                        append_reply::Result::Conflict(_) | append_reply::Result::HigherVote(_),
+                    )
+                    | None => &None,
+                },
                 Some(envelope::Body::Vote(request)) => &request.vote,
                 Some(envelope::Body::VoteReply(reply)) => &reply.vote,
-                _ => &None,
+                // What a replica would vote is no vote, and who is to lead must be elected first.
+                Some(
+                    envelope::Body::PreVote(_)
+                    | envelope::Body::TransferLeader(_)
+                    | envelope::Body::TransferLeaderReply(_)
+                    | envelope::Body::End(_)
+                    | envelope::Body::Refused(_),
+                )
+                | None => &None,
             };
             if let Some(vote) = vote {
                 let disks = &*self.shared.disks;
                 elections.tells(disks, from, (shard, replica), vote, found);
             }
+        }
+    }
+
+    fn snapshot(&self, from: Place, header: &SnapshotHeader) {
+        let mut state = self.lock();
+        let State {
+            acknowledged,
+            elections,
+            found,
+            ..
+        } = &mut *state;
+        let (shard, replica) = (ShardId::new(header.group), header.from_replica);
+        if let Some(id) = &header.last_log_id {
+            acknowledged.leads(shard, replica, id.index);
+        }
+        if let Some(vote) = &header.vote {
+            let disks = &*self.shared.disks;
+            elections.leads(shard, replica, vote, found);
+            elections.tells(disks, from, (shard, replica), vote, found);
         }
     }
 }

@@ -14,7 +14,7 @@
 //! * [`invariants`]: what must hold at every moment; whole histories are judged by the crate `quorate-check`.
 //! * [`run()`]: one seed from its plan to its verdict.
 //!
-//! Invariant: the same seed gives the same run, step by step; a run says so by the hash of its steps. Nothing
+//! Invariant: the same seed gives the same run, step by step; a run says so by a hash over its steps, messages and writes. Nothing
 //! here asks the operating system for time, chance or threads. Deliberately absent: TLS, sessions, national IDs
 //! and the public, which are tested with real processes.
 

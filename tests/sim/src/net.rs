@@ -22,6 +22,7 @@ use quorate_node::seams::RunningNode;
 
 use crate::chance::Chance;
 pub use crate::executor::Place;
+use crate::trace::BytesHash;
 use pipe::Pipe;
 pub use weather::Weather;
 
@@ -64,6 +65,8 @@ struct State {
     hindered: BTreeMap<Direction, u64>,
     streams: BTreeMap<u64, OpenStream>,
     opened: u64,
+    /// Of every message of a stream.
+    said: BytesHash,
 }
 
 /// A place that is up.
@@ -103,6 +106,7 @@ impl Network {
             hindered: BTreeMap::new(),
             streams: BTreeMap::new(),
             opened: 0,
+            said: BytesHash::default(),
         };
         Self {
             shared: Arc::new(Shared {
@@ -429,6 +433,12 @@ impl Network {
         let mut state = self.lock();
         let times = state.weather.repeated_per_mille;
         state.chance.permille(times)
+    }
+
+    /// The hash over every message of every stream so far, in the order of sending.
+    #[must_use]
+    pub fn said(&self) -> u64 {
+        self.lock().said.get()
     }
 
     /// True time since the start of the run.

@@ -10,19 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quorate_check::check_on;
-use quorate_check::facts::{Fact, Shelf};
+use quorate_check::facts::{Fact, Shelf, Totals};
 use quorate_check::history::{Call, Reply};
 use quorate_core::keys;
 use quorate_link::Env;
+use quorate_link::env::with_current_env;
 use quorate_proto::ids::ShardId;
 use quorate_proto::storage::{self, command};
 
-use crate::chance::Chance;
+use crate::chance::{Chance, mix};
 use crate::cluster::{Cluster, ClusterParts};
 use crate::counter::{Counter, site_code, site_key};
 use crate::coverage::{Counts, Coverage, Event};
 use crate::disk::SimDisk;
-use crate::executor::Executor;
+use crate::executor::{DRIVER, Executor};
 use crate::faults::Striker;
 use crate::invariants::{Disks, Finding, Judges, OnDisk};
 use crate::load::Load;
@@ -40,15 +41,12 @@ const STEPS_MAX: u64 = 60_000_000;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The driver's own place.
-const DRIVER: Place = 0;
-
 /// How a seed came out.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
-    /// Of everything that happened, in order: equal for equal runs.
+    /// Over every step, every message of a stream and every row written, in order: equal for equal runs.
     pub trace: u64,
     /// Virtual time that has passed.
     pub virtual_time: Duration,
@@ -93,6 +91,7 @@ impl fmt::Display for Outcome {
 pub fn run(seed: u64, tell: Option<Tell>) -> Outcome {
     let (mut executor, driver) = prepare(Plan::new(seed), tell);
     let (coverage, judges) = (driver.coverage.clone(), driver.judges.clone());
+    let (cluster, env) = (driver.cluster.clone(), Arc::new(driver.env.clone()));
     let done: Arc<Mutex<Option<usize>>> = Arc::default();
     let end = done.clone();
     driver.env.clone().spawn("driver", async move {
@@ -111,15 +110,19 @@ pub fn run(seed: u64, tell: Option<Tell>) -> Outcome {
         }
     }
     coverage.event(Event::Election, judges.elections());
-    Outcome {
+    let outcome = Outcome {
         seed,
-        trace: executor.trace(),
+        trace: cluster
+            .hashes()
+            .fold(executor.trace(), |sum, hash| mix(sum ^ hash)),
         virtual_time: executor.now(),
         steps: executor.steps(),
         calls: calls().unwrap_or_default(),
         counts: coverage.counts(),
         findings: judges.found(),
-    }
+    };
+    with_current_env(&env, || cluster.end());
+    outcome
 }
 
 /// What a plan asks for; nothing has happened yet.
@@ -251,8 +254,8 @@ impl Driver {
                 .find("a healed cluster converges, serves and drains", what);
             return 0;
         }
-        self.cluster.digest_all();
-        self.judge().await
+        let totals = self.cluster.look_at_states();
+        self.judge(totals).await
     }
 
     /// Nodes and gateways start, the program and the sites are put, and every shard decides.
@@ -343,9 +346,10 @@ impl Driver {
         self.cluster.whole(HEAL_TIME_MAX).await
     }
 
-    /// Judges the history and the shelves.
-    async fn judge(&self) -> usize {
+    /// Judges the history, with what the cluster has counted and the shelves.
+    async fn judge(&self, totals: Totals) -> usize {
         let mut history = self.load.history();
+        history.facts.push(Fact::Totals(totals));
         for site in 0..SITES {
             match self.shelf(site).await {
                 Some(shelf) => history.facts.push(Fact::Shelf(Shelf {

@@ -68,6 +68,8 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert_eq!(first.steps, second.steps, "seed {seed}");
         assert_eq!(first.counts, second.counts, "seed {seed}");
+        assert_eq!(first.calls, second.calls, "seed {seed}");
+        assert_eq!(first.virtual_time, second.virtual_time, "seed {seed}");
         assert_ne!(first.trace, run(seed + 1, None).trace, "seed {seed}");
     }
 }

@@ -44,6 +44,7 @@ impl Cluster {
             node.paused = false;
             node.up = Some(Running {
                 life,
+                failures_before: self.disk(place).failures(),
                 node: None,
                 watchers: Vec::new(),
             });
@@ -146,12 +147,17 @@ impl Cluster {
             .log
             .say(format_args!("node {} stopped itself: {why}", life.node));
         self.event(Event::NodeStopped);
-        let faulty = self
-            .lock()
-            .nodes
-            .get(&life.node)
-            .is_some_and(|node| node.faulty > 0);
-        if !faulty {
+        let failures = self.disk(life.node).failures();
+        let gave_cause = {
+            let mut state = self.lock();
+            let node = state.nodes.get_mut(&life.node);
+            node.is_some_and(|node| {
+                node.stops += 1;
+                let up = node.up.as_ref();
+                up.is_some_and(|up| failures > up.failures_before)
+            })
+        };
+        if !gave_cause {
             let detail = format!("node {} stopped itself: {why}", life.node);
             self.parts.judges.find("nodes stop for a reason", detail);
         }
@@ -170,7 +176,6 @@ impl Cluster {
                     let node = state.nodes.get(&life.node);
                     node.is_some_and(|node| node.faulty > 0 && node.up.is_none())
                 };
-                // While its disk fails, starting it again is no use.
                 if !faulty {
                     return cluster.start(life.node).await;
                 }
@@ -244,6 +249,21 @@ impl Cluster {
         drop(up);
     }
 
+    /// Ends everybody. Nodes and the network hold each other, and would stay after the run.
+    pub fn end(&self) {
+        let lives: Vec<Life> = {
+            let state = self.lock();
+            let up = state.nodes.values().filter_map(|node| node.up.as_ref());
+            up.map(|up| up.life).collect()
+        };
+        for life in lives {
+            self.bury(life, Death::PowerCut);
+        }
+        for place in self.plan().gateway_places() {
+            self.kill_gateway(place);
+        }
+    }
+
     fn crash_disk(&self, place: Place, how: Crash) {
         let report = self.parts.disks[&place].crash(how);
         self.parts
@@ -268,10 +288,10 @@ impl Cluster {
         up.is_some_and(|up| up.life == life)
     }
 
-    /// From now on nobody wonders when this node stops by itself.
-    pub fn expect_failure(&self, place: Place, expected: bool) {
+    /// From now on nobody starts this node again when it has stopped by itself; or one reason for that has ended.
+    pub fn hold_restarts(&self, place: Place, hold: bool) {
         if let Some(node) = self.lock().nodes.get_mut(&place) {
-            node.faulty = match expected {
+            node.faulty = match hold {
                 true => node.faulty + 1,
                 false => node.faulty.saturating_sub(1),
             };
@@ -301,6 +321,12 @@ impl Cluster {
             node.founding = false;
             self.parts.judges.disk_replaced(place, node.disk);
         }
+    }
+
+    /// How often a node has stopped by itself.
+    pub fn stops(&self, place: Place) -> u64 {
+        let state = self.lock();
+        state.nodes.get(&place).map_or(0, |node| node.stops)
     }
 
     /// Whether a node is up.

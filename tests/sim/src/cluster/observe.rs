@@ -1,16 +1,19 @@
-//! Looks at nodes for the judges: every replica whenever it changes, every view.
+//! Looks at nodes for the judges: every replica right after the step that changed it, every view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use quorate_check::facts::Totals;
+use quorate_core::ledger::ShardTotals;
 use quorate_link::TaskHandle;
 use quorate_node::seams::{ObservedReplica, RunningNode};
 use quorate_proto::ids::ShardId;
 
 use super::Cluster;
 use crate::coverage::Event;
+use crate::executor::DRIVER;
 use crate::invariants::Life;
 
 /// How often new replicas are looked for.
@@ -79,7 +82,7 @@ impl Cluster {
                                 cluster.look(life, &node, &seen, &mut memory);
                             }
                         };
-                        self.parts.env.spawn("replica", watch);
+                        self.parts.tasks.look_on(DRIVER, "replica", watch);
                     }
                 }
             }
@@ -113,16 +116,15 @@ impl Cluster {
         let applied = seen.applied.map_or(0, |at| at.index);
         if applied / DIGEST_EVERY > memory.digested {
             memory.digested = applied / DIGEST_EVERY;
-            if let Ok(Some(state)) = node.observe_state(seen.shard)
-                && let Some(at) = state.at
-            {
-                judges.digest(life, seen.shard, at.index, state.digest);
+            if let Ok(Some(state)) = node.observe_state(seen.shard) {
+                judges.state(life, seen.shard, &state);
             }
         }
     }
 
-    /// Digests every replica where it stands.
-    pub fn digest_all(&self) {
+    /// Looks at the state of every replica where it stands; returns what the cluster has counted.
+    pub fn look_at_states(&self) -> Totals {
+        let mut totals = BTreeMap::new();
         let lives: Vec<Life> = {
             let state = self.lock();
             let up = state.nodes.values().filter_map(|node| node.up.as_ref());
@@ -134,14 +136,11 @@ impl Cluster {
             };
             for shard in node.shards() {
                 match node.observe_state(shard) {
-                    Ok(state) => {
-                        if let Some(state) = state
-                            && let Some(at) = state.at
-                        {
-                            let judges = &self.parts.judges;
-                            judges.digest(*life, shard, at.index, state.digest);
-                        }
+                    Ok(Some(state)) => {
+                        self.parts.judges.state(*life, shard, &state);
+                        totals.insert(shard, state.totals);
                     }
+                    Ok(None) => {}
                     Err(error) => {
                         let detail = format!("shard {shard} on node {place}: {error}");
                         self.parts.judges.find("a state that can be read", detail);
@@ -149,7 +148,19 @@ impl Cluster {
                 }
             }
         }
+        sum(totals.values())
     }
+}
+
+fn sum<'t>(shards: impl Iterator<Item = &'t ShardTotals>) -> Totals {
+    shards.fold(Totals::default(), |sum, shard| Totals {
+        grants: sum.grants + shard.grants,
+        units_granted: sum.units_granted + shard.units_granted,
+        slips: sum.slips + shard.slips,
+        units_on_slips: sum.units_on_slips + shard.units_on_slips,
+        voids: sum.voids + shard.voids,
+        units_voided: sum.units_voided + shard.units_voided,
+    })
 }
 
 /// What was seen of one replica.

@@ -8,8 +8,9 @@ use quorate_core::{View, ViewError, Writes};
 use quorate_link::env::Env;
 use quorate_node::seams::{Engine, Family, KeyRange, ReadView, Row, RowOp, StorageError, VisitRow};
 
+use super::Latency;
+use super::damaged::Damaged;
 use super::platter::{Platter, Rows};
-use super::{Damaged, Latency, is_log};
 
 /// See the module above. Opened by [`SimDisk::open`](super::SimDisk::open).
 pub(super) struct SimEngine {
@@ -48,16 +49,6 @@ impl SimEngine {
     }
 }
 
-/// What a checksum would say.
-fn check_row(damaged: &Damaged, family: Family, key: &[u8]) -> Result<(), StorageError> {
-    if damaged.is_empty() || !damaged.contains(&(is_log(family), key.to_vec())) {
-        return Ok(());
-    }
-    let row: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let detail = format!("checksum mismatch in row {row}");
-    Err(StorageError::new("reading a row", detail))
-}
-
 fn rows_between(
     rows: &Rows,
     family: Family,
@@ -68,7 +59,7 @@ fn rows_between(
     // A range that ends before it begins has no rows.
     let bounds = first.to_vec()..end.max(first).to_vec();
     rows.range(bounds).map(move |(key, value)| {
-        check_row(damaged, family, key)?;
+        damaged.check(family, key)?;
         Ok((key.clone(), value.clone()))
     })
 }
@@ -76,7 +67,7 @@ fn rows_between(
 impl Engine for SimEngine {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let disk = self.disk("reading a row")?;
-        check_row(&disk.damaged, family, key)?;
+        disk.damaged.check(family, key)?;
         Ok(disk.family(family).get(key).cloned())
     }
 
@@ -222,7 +213,8 @@ struct FixedView {
 
 impl View for FixedView {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
-        check_row(&self.damaged, Family::State, key).map_err(ViewError::new)?;
+        let sound = self.damaged.check(Family::State, key);
+        sound.map_err(ViewError::new)?;
         Ok(self.rows.get(key).cloned())
     }
 

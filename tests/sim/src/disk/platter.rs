@@ -1,12 +1,14 @@
 //! The rows of a disk, and how those that may be lost are taken back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use quorate_node::seams::{Family, KeyRange, Row, RowOp, StorageError};
 
-use super::{Crash, CrashReport, Damaged, Latency, Trouble, is_log};
+use super::damaged::Damaged;
+use super::{Crash, CrashReport, Latency, Trouble};
 use crate::chance::Chance;
+use crate::trace::BytesHash;
 
 /// Rows in key order.
 pub(super) type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -84,15 +86,6 @@ impl Rewindable {
     }
 }
 
-/// What is on a disk that nobody uses.
-#[derive(Clone, Default)]
-pub(super) struct Content {
-    log: Rows,
-    state: Rows,
-    tables: BTreeMap<String, Table>,
-    damaged: Damaged,
-}
-
 pub(super) struct Platter {
     pub(super) log: Rewindable,
     pub(super) state: Rewindable,
@@ -102,6 +95,10 @@ pub(super) struct Platter {
     pub(super) chance: Chance,
     /// Syncs and flushes that took longer because the disk was slow.
     pub(super) slowed: u64,
+    /// Writes, syncs and flushes that failed, or found no room.
+    pub(super) refused: u64,
+    /// Of every row written.
+    pub(super) written: BytesHash,
     /// Changes with every opening and every crash.
     generation: u64,
 }
@@ -119,10 +116,12 @@ impl Platter {
             log: Rewindable::default(),
             state: Rewindable::default(),
             tables: BTreeMap::new(),
-            damaged: Damaged::new(),
+            damaged: Damaged::default(),
             trouble: Trouble::default(),
             chance,
             slowed: 0,
+            refused: 0,
+            written: BytesHash::default(),
             generation: 0,
         }
     }
@@ -181,25 +180,12 @@ impl Platter {
         }
     }
 
-    pub(super) fn copy(&self) -> Content {
-        Content {
-            log: self.log.rows.clone(),
-            state: self.state.rows.clone(),
-            tables: self.tables.clone(),
-            damaged: self.damaged.clone(),
-        }
-    }
-
-    pub(super) fn restore(&mut self, content: &Content) {
-        let family = |rows: &Rows| Rewindable {
-            rows: rows.clone(),
-            ..Rewindable::default()
-        };
+    pub(super) fn wipe(&mut self) {
         self.generation += 1;
-        self.log = family(&content.log);
-        self.state = family(&content.state);
-        self.tables = content.tables.clone();
-        self.damaged = content.damaged.clone();
+        self.log = Rewindable::default();
+        self.state = Rewindable::default();
+        self.tables.clear();
+        self.damaged.clear();
     }
 
     pub(super) fn damage(&mut self, choice: u64) -> Option<(Family, Vec<u8>)> {
@@ -214,7 +200,7 @@ impl Platter {
                 (Family::State, self.state.rows.keys().nth(place)?.clone())
             }
         };
-        self.damaged.insert((is_log(family), key.clone()));
+        self.damaged.insert(family, &key);
         Some((family, key))
     }
 
@@ -226,12 +212,12 @@ impl Platter {
     }
 
     pub(super) fn synced_log(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let readable = !self.damaged.contains(&(true, key.to_vec()));
+        let readable = !self.damaged.contains(Family::Log, key);
         readable.then(|| self.log.secured_row(key)).flatten()
     }
 
     pub(super) fn flushed_state(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let readable = !self.damaged.contains(&(false, key.to_vec()));
+        let readable = !self.damaged.contains(Family::State, key);
         readable.then(|| self.state.secured_row(key)).flatten()
     }
 
@@ -246,6 +232,7 @@ impl Platter {
             })
             .collect();
         self.mend(Family::Log, batch.iter().map(|(key, _)| key));
+        self.note(batch.iter().map(|(key, value)| (key, value)));
         Ok(self.log.write(batch))
     }
 
@@ -259,6 +246,7 @@ impl Platter {
     /// Writes to the state; returns the batch's number.
     pub(super) fn write_state(&mut self, batch: quorate_core::Writes) -> u64 {
         self.mend(Family::State, batch.keys());
+        self.note(batch.iter());
         self.state.write(batch)
     }
 
@@ -326,8 +314,7 @@ impl Platter {
         }
         let overlaps = {
             let changed = self.state.undo.iter().flatten();
-            let changed: std::collections::BTreeSet<&Vec<u8>> =
-                changed.map(|(key, _)| key).collect();
+            let changed: BTreeSet<&Vec<u8>> = changed.map(|(key, _)| key).collect();
             rows.iter().any(|(key, _)| changed.contains(key))
         };
         if overlaps {
@@ -350,27 +337,33 @@ impl Platter {
         self.chance.tailed(latency.usual, latency.worst) + extra
     }
 
-    fn check_room(&self, action: &'static str) -> Result<(), StorageError> {
+    fn check_room(&mut self, action: &'static str) -> Result<(), StorageError> {
         if self.trouble.full == 0 {
             return Ok(());
         }
+        self.refused += 1;
         Err(StorageError::new(action, FULL))
     }
 
-    fn check_sync(&self, action: &'static str) -> Result<(), StorageError> {
+    fn check_sync(&mut self, action: &'static str) -> Result<(), StorageError> {
         if self.trouble.failing == 0 {
             return Ok(());
         }
+        self.refused += 1;
         Err(StorageError::new(action, "input/output error"))
+    }
+
+    fn note<'r>(&mut self, rows: impl Iterator<Item = (&'r Vec<u8>, &'r Option<Vec<u8>>)>) {
+        for (key, value) in rows {
+            self.written.add(key);
+            self.written.add(value.as_deref().unwrap_or_default());
+        }
     }
 
     /// A row that is written again is sound.
     fn mend<'k>(&mut self, family: Family, keys: impl Iterator<Item = &'k Vec<u8>>) {
-        if self.damaged.is_empty() {
-            return;
-        }
         for key in keys {
-            self.damaged.remove(&(is_log(family), key.clone()));
+            self.damaged.remove(family, key);
         }
     }
 }

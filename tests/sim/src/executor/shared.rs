@@ -38,8 +38,18 @@ struct Task {
     life: Life,
     flag: Arc<TaskWaker>,
     waker: Waker,
+    order: Order,
     /// Absent while it goes on.
     future: Option<TaskFuture>,
+}
+
+/// When a task that can go on does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// When it is drawn; it takes a little time.
+    Drawn,
+    /// Before all that are drawn, and it takes no time: it looks on.
+    Ahead,
 }
 
 /// A task that goes on now.
@@ -49,6 +59,7 @@ pub(super) struct Picked {
     pub(super) life: Life,
     pub(super) env: Arc<Env>,
     pub(super) waker: Waker,
+    pub(super) order: Order,
     pub(super) future: TaskFuture,
 }
 
@@ -75,6 +86,8 @@ struct Inner {
     tasks_made: u64,
     /// In order of their ids: the order of waking leaves no trace.
     ready: Vec<TaskId>,
+    /// The same of those that go ahead.
+    ahead: BTreeSet<TaskId>,
     paused: BTreeSet<Place>,
     /// Tasks of paused places that can go on once they are resumed.
     parked: Vec<TaskId>,
@@ -84,10 +97,16 @@ struct Inner {
 
 impl Inner {
     fn make_ready(&mut self, id: TaskId) {
-        if self.tasks.contains_key(&id)
-            && let Err(place) = self.ready.binary_search(&id)
-        {
-            self.ready.insert(place, id);
+        match self.tasks.get(&id).map(|task| task.order) {
+            Some(Order::Drawn) => {
+                if let Err(place) = self.ready.binary_search(&id) {
+                    self.ready.insert(place, id);
+                }
+            }
+            Some(Order::Ahead) => {
+                self.ahead.insert(id);
+            }
+            None => {}
         }
     }
 }
@@ -109,6 +128,7 @@ impl Shared {
                 tasks: BTreeMap::new(),
                 tasks_made: 0,
                 ready: Vec::new(),
+                ahead: BTreeSet::new(),
                 paused: BTreeSet::new(),
                 parked: Vec::new(),
                 timers: BTreeMap::new(),
@@ -178,6 +198,7 @@ impl Shared {
         }
         let tasks = &inner.tasks;
         inner.ready.retain(|id| tasks.contains_key(id));
+        inner.ahead.retain(|id| tasks.contains_key(id));
         inner.parked.retain(|id| tasks.contains_key(id));
         Some((living, futures))
     }
@@ -199,8 +220,13 @@ impl Shared {
         }
     }
 
+    /// The life of a place that lives.
+    pub(super) fn life(&self, place: Place) -> Option<Life> {
+        self.inner().living.get(&place).map(|living| living.life)
+    }
+
     /// Starts a task, if its life has not ended.
-    pub(crate) fn spawn(&self, name: &'static str, life: Life, future: TaskFuture) {
+    pub(crate) fn spawn(&self, name: &'static str, life: Life, order: Order, future: TaskFuture) {
         let mut inner = self.inner();
         let lives = inner.living.get(&life.place).map(|living| living.life) == Some(life);
         if !lives {
@@ -220,13 +246,15 @@ impl Shared {
             life,
             waker: Waker::from(Arc::clone(&flag)),
             flag,
+            order,
             future: Some(future),
         };
         inner.tasks.insert(id, task);
         inner.make_ready(id);
     }
 
-    /// Takes one of the tasks that can go on: the one at the place that `choose` draws among so many.
+    /// Takes one of the tasks that can go on: one that goes ahead, or the one at the place that `choose` draws among
+    /// so many.
     pub(super) fn pick(&self, mut choose: impl FnMut(usize) -> usize) -> Option<Picked> {
         let woken = std::mem::take(&mut *lock(&self.woken));
         let mut inner = self.inner();
@@ -234,8 +262,11 @@ impl Shared {
         for id in woken {
             inner.make_ready(id);
         }
-        while !inner.ready.is_empty() {
-            let id = inner.ready.remove(choose(inner.ready.len()));
+        while !inner.ready.is_empty() || !inner.ahead.is_empty() {
+            let id = match inner.ahead.pop_first() {
+                Some(id) => id,
+                None => inner.ready.remove(choose(inner.ready.len())),
+            };
             let Some(task) = inner.tasks.get_mut(&id) else {
                 continue;
             };
@@ -257,6 +288,7 @@ impl Shared {
                 life: task.life,
                 env: Arc::clone(&living.env),
                 waker: task.waker.clone(),
+                order: task.order,
                 future,
             });
         }

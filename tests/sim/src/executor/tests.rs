@@ -195,3 +195,41 @@ fn a_task_may_kill_its_own_place_and_others() {
     assert!(!executor.run_for(Duration::from_secs(1)).unwrap());
     assert!(reached.load(Ordering::Relaxed));
 }
+
+#[test]
+fn who_looks_on_sees_every_step_and_changes_nothing() {
+    // A value that changes with every step of one task, among others that can always go on.
+    let watched = |looks: bool| {
+        let mut executor = executor(5);
+        let env = executor.tasks().env(ONE);
+        let (tell, mut told) = watch::channel(0);
+        env.spawn("tells", async move {
+            for value in 1..=100 {
+                tell.send_replace(value);
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..5 {
+            env.spawn("goes on", async {
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        let seen: Arc<Mutex<Vec<i32>>> = Arc::default();
+        if looks {
+            let seen = Arc::clone(&seen);
+            executor.tasks().look_on(ONE, "looks", async move {
+                while told.changed().await.is_ok() {
+                    seen.lock().unwrap().push(*told.borrow_and_update());
+                }
+            });
+        }
+        while executor.step().unwrap() {}
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        (executor.now(), seen)
+    };
+    let (now, seen) = watched(true);
+    assert_eq!(seen, (1..=100).collect::<Vec<i32>>());
+    assert_eq!(watched(false), (now, Vec::new()));
+}

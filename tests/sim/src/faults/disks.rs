@@ -35,23 +35,23 @@ impl Striker {
         if !self.cluster.is_up(victim) {
             return false;
         }
-        self.cluster.expect_failure(victim, true);
+        self.cluster.hold_restarts(victim, true);
         let disk = self.cluster.disk(victim);
+        let before = disk.refused();
         let fail = |fails| match fault.kind {
             FaultKind::FailedSync => disk.fail_sync(fails),
             _ => disk.fill(fails),
         };
         fail(true);
         self.env.sleep(fault.lasts).await;
-        let stopped = !self.cluster.is_up(victim);
         fail(false);
         // What the page cache held is gone or not: nobody can tell after a sync that failed.
-        if !stopped {
+        if self.cluster.is_up(victim) {
             self.cluster.die(victim, Death::PowerCut).await;
         }
-        self.cluster.expect_failure(victim, false);
+        self.cluster.hold_restarts(victim, false);
         self.cluster.start(victim).await;
-        stopped
+        disk.refused() > before
     }
 
     /// The disk is lost, or damaged and then given up for lost; the node is replaced.
@@ -64,21 +64,23 @@ impl Striker {
             self.cluster.spoil_over();
             return false;
         }
-        let mut took_effect = true;
+        let stops_before = self.cluster.stops(victim);
         let is_damaged = fault.kind == FaultKind::BitFlip;
         if is_damaged {
-            self.cluster.expect_failure(victim, true);
+            self.cluster.hold_restarts(victim, true);
             self.cluster.die(victim, Death::PowerCut).await;
-            took_effect = self.cluster.disk(victim).flip_bit(fault.choice).is_some();
+            self.cluster.disk(victim).flip_bit(fault.choice);
             self.cluster.start(victim).await;
             self.env.sleep(fault.lasts).await;
         }
         self.cluster.die(victim, Death::PowerCut).await;
+        // Damage that the node has not read does nothing.
+        let took_effect = !is_damaged || self.cluster.stops(victim) > stops_before;
         self.cluster.replace_disk(victim);
         self.env.sleep(fault.lasts / 2).await;
         // An empty disk gives no cause to stop; a full one beside it does, and takes back its own.
         if is_damaged {
-            self.cluster.expect_failure(victim, false);
+            self.cluster.hold_restarts(victim, false);
         }
         self.cluster.start(victim).await;
         // Power may fail while it takes in the snapshots of its replicas.

@@ -74,21 +74,21 @@ impl Members {
         self.nodes.keys().copied()
     }
 
-    /// Whether a replica holds an entry, whatever happens to the power.
+    /// Whether a replica holds an entry, of that term if one is named, whatever happens to the power.
     pub(super) fn holds(
         &self,
         disks: &dyn Disks,
         replica: u64,
         shard: ShardId,
         index: u64,
-        term: u64,
+        term: Option<u64>,
     ) -> bool {
         if let Some(held) = self.lost.get(&replica) {
             return index <= *held;
         }
         let node = self.nodes.get(&replica);
         node.is_some_and(|node| match disks.entry(*node, shard, index) {
-            OnDisk::Entry(found) => found == term,
+            OnDisk::Entry(found) => term.is_none_or(|term| found == term),
             OnDisk::Purged => true,
             OnDisk::Missing => false,
         })

@@ -1,12 +1,14 @@
 //! Ranges: in every version of the cluster view the data shards cover the ring without gap or overlap, an epoch
-//! of a shard has one range, and one version is one view.
+//! of a shard has one range, in the view and in the state of its replicas, and one version is one view.
 
 use std::collections::BTreeMap;
 
 use prost::Message as _;
+use quorate_proto::ids::{Epoch, ShardId};
+use quorate_proto::ring::RingRange;
 use quorate_proto::storage::ClusterView;
 
-use super::Finding;
+use super::{Finding, Life};
 use crate::net::Place;
 
 const LAW: &str = "ranges";
@@ -49,17 +51,8 @@ impl Ranges {
                 ));
             }
             next = last.checked_add(1);
-            let known = *self
-                .ranges
-                .entry((shard.shard, shard.epoch))
-                .or_insert((first, last));
-            if known != (first, last) {
-                broken(format!(
-                    "shard {} has two ranges in epoch {}: {known:?} and {:?}",
-                    shard.shard,
-                    shard.epoch,
-                    (first, last)
-                ));
+            if let Some(two) = self.two_ranges(shard.shard, shard.epoch, (first, last)) {
+                broken(two);
             }
             let epoch = self.epochs.entry((node, shard.shard)).or_default();
             if shard.epoch < *epoch {
@@ -70,5 +63,29 @@ impl Ranges {
         if next.is_some() {
             broken(format!("view {version} ends at {next:?}"));
         }
+    }
+
+    /// A replica owns this part of the ring.
+    pub(super) fn owns(
+        &mut self,
+        life: Life,
+        shard: ShardId,
+        range: RingRange,
+        epoch: Epoch,
+        found: &mut Vec<Finding>,
+    ) {
+        let range = (range.first().get(), range.last().get());
+        if let Some(two) = self.two_ranges(shard.get(), epoch.get(), range) {
+            let detail = format!("{two}, on node {}", life.node);
+            found.push(Finding { law: LAW, detail });
+        }
+    }
+
+    /// What is wrong if an epoch of a shard has another range already.
+    fn two_ranges(&mut self, shard: u32, epoch: u64, range: (u64, u64)) -> Option<String> {
+        let known = *self.ranges.entry((shard, epoch)).or_insert(range);
+        (known != range).then(|| {
+            format!("shard {shard} has two ranges in epoch {epoch}: {known:?} and {range:?}")
+        })
     }
 }

@@ -15,9 +15,11 @@ mod outbox;
 mod purge;
 mod ranges;
 
+use quorate_core::ledger::ShardTotals;
 use quorate_node::seams::{LogPosition, ObservedOutbox};
-use quorate_proto::ids::{NodeId, ReplicaId};
+use quorate_proto::ids::{Epoch, NodeId, ReplicaId, RingPosition};
 use quorate_proto::internal::{AppendMatched, AppendReply, AppendRequest, Envelope, VoteReply};
+use quorate_proto::ring::RingRange;
 use quorate_proto::storage::{LogId, Vote};
 
 use super::*;
@@ -34,10 +36,14 @@ enum Step {
     Look(Life, ObservedReplica, Vec<ObservedEntry>),
     /// A node's replica sends this to another.
     Sends(Place, envelope::Body),
+    /// A node's replica sends a snapshot with this vote.
+    SendsSnapshot(Place, Option<Vote>),
     /// A client is told that the entry of this index and term decided its request.
     Answered(u64, u64),
     /// A state is digested at an index.
     Digested(Place, u64, u8),
+    /// A replica owns a range in an epoch.
+    Owns(Place, u64, (u64, u64)),
     /// A node tells a view.
     Views(Place, ClusterView),
     /// A node gets another disk.
@@ -131,9 +137,34 @@ fn take(judges: &Judges, shelf: &Shelf, step: Step) {
             };
             judges.frame(node, &frame);
         }
+        SendsSnapshot(node, vote) => {
+            let header = SnapshotHeader {
+                group: SHARD.get(),
+                from_replica: node,
+                vote,
+                ..SnapshotHeader::default()
+            };
+            judges.snapshot(node, &header);
+        }
         Answered(index, term) => judges.acknowledged(SHARD, index, term),
         Digested(node, index, digest) => {
-            judges.digest(life(node, 1), SHARD, index, [digest; 32]);
+            let state = ObservedState {
+                at: at(1, index),
+                digest: [digest; 32],
+                owns: None,
+                totals: ShardTotals::default(),
+            };
+            judges.state(life(node, 1), SHARD, &state);
+        }
+        Owns(node, epoch, (first, last)) => {
+            let range = RingRange::new(RingPosition::new(first), RingPosition::new(last));
+            let state = ObservedState {
+                at: None,
+                digest: [0; 32],
+                owns: range.map(|range| (range, Epoch::new(epoch))),
+                totals: ShardTotals::default(),
+            };
+            judges.state(life(node, 1), SHARD, &state);
         }
         Views(node, view) => judges.view(node, &view),
         Loses(node, disk) => judges.disk_replaced(node, disk),

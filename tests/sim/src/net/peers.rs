@@ -9,7 +9,7 @@ use quorate_node::seams::{Calls, PeerUnreachable, RunningNode, SystemError};
 use quorate_proto::ids::NodeId;
 use quorate_proto::internal::{
     ClusterEvent, DeliverStockRequest, DeliverStockResponse, PeerFrame, SnapshotFrame,
-    SnapshotReply, WatchRequest, envelope,
+    SnapshotHeader, SnapshotReply, WatchRequest, envelope,
 };
 use quorate_proto::storage::{SystemCommand, SystemOutcome};
 
@@ -20,6 +20,9 @@ use crate::coverage::{Coverage, Event};
 pub trait Overhear: Send + Sync + 'static {
     /// A frame of Raft messages, or of the replies to them.
     fn frame(&self, from: Place, frame: &PeerFrame);
+
+    /// The header of a snapshot.
+    fn snapshot(&self, from: Place, header: &SnapshotHeader);
 }
 
 /// Calls of one node to the others.
@@ -78,6 +81,12 @@ impl Calls for NodeCalls {
         frames: BoxStream<'static, SnapshotFrame>,
     ) -> BoxFuture<'static, Result<SnapshotReply, PeerUnreachable>> {
         let (network, here, coverage) = (self.network.clone(), self.here, self.coverage.clone());
+        let overhear = self.overhear.clone();
+        let frames = frames.inspect(move |frame| {
+            if let Some(header) = &frame.header {
+                overhear.snapshot(here, header);
+            }
+        });
         async move {
             let lost = |broken| unreachable(node, broken);
             let connection = network.connect(here, node.get()).await.map_err(lost)?;
@@ -94,7 +103,7 @@ impl Calls for NodeCalls {
                 },
             );
             let mut replies = network
-                .open(connection, frames, handler)
+                .open(connection, frames.boxed(), handler)
                 .await
                 .map_err(lost)?;
             let reply = replies.next().await;

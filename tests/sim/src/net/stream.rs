@@ -97,6 +97,7 @@ impl Network {
                 return;
             };
             let bytes = Bytes::from(message.encode_to_vec());
+            self.lock().said.add(&bytes);
             if !pipe.send(bytes, self.delay(from, to)).await {
                 return;
             }

@@ -18,10 +18,13 @@ fn knowing(id: u64, committed: u64, sets: &[&[u64]], from: u64) -> ObservedRepli
     }
 }
 
-/// These nodes hold an entry, then what follows happens.
+/// These nodes hold their logs up to an entry, then what follows happens.
 fn held_by(nodes: &[Place], index: u64, then: Vec<Step>) -> Vec<Step> {
-    let holds = nodes.iter().map(|node| Holds(*node, Row::Entry(index, 1)));
-    holds.chain(then).collect()
+    let entries = |node: &Place| {
+        let node = *node;
+        (1..=index).map(move |index| Holds(node, Row::Entry(index, 1)))
+    };
+    nodes.iter().flat_map(entries).chain(then).collect()
 }
 
 /// Replica 1 calls entry 5 committed, which these nodes hold.
@@ -61,6 +64,9 @@ fn a_quorum_of_disks_holds_what_is_committed() {
     purged.insert(0, Holds(2, Row::Purged(5)));
     let mut purged_before = calls_5(&[1], FIRST);
     purged_before.insert(0, Holds(2, Row::Purged(4)));
+    let mut hole = calls_5(&[1, 2], FIRST);
+    hole.extend([1, 2].map(|node| Holds(node, Row::Entry(7, 1))));
+    hole.push(look(knowing(1, 7, FIRST, 0)));
     let then = |nodes: &[Place], index, step| {
         let before = calls_5(&[1, 2], FIRST);
         let steps = before.into_iter().chain(held_by(nodes, index, vec![step]));
@@ -91,6 +97,13 @@ fn a_quorum_of_disks_holds_what_is_committed() {
             &[],
         ),
         ("answered too early", then(&[2], 6, Answered(6, 1)), DURABLE),
+        ("answered late", then(&[], 0, Answered(5, 1)), &[]),
+        (
+            "answered late, of another term",
+            then(&[], 0, Answered(5, 2)),
+            DURABLE,
+        ),
+        ("one before it is not there", hole, DURABLE),
     ]);
 }
 

@@ -105,6 +105,24 @@ fn only_a_leader_sends_entries() {
         ("it was not elected", sends(vote(3, 1, false)), LAW),
         ("another leads", sends(vote(3, 2, true)), LAW),
     ]);
+    let snapshot = |synced, vote| vec![Holds(1, synced), SendsSnapshot(1, vote)];
+    check([
+        (
+            "a snapshot of who leads",
+            snapshot(Row::Vote(3, 1), vote(3, 1, true)),
+            &[],
+        ),
+        (
+            "a snapshot of who was not elected",
+            snapshot(Row::Vote(3, 1), vote(3, 1, false)),
+            LAW,
+        ),
+        (
+            "a snapshot before the vote is synced",
+            snapshot(Row::Vote(2, 1), vote(3, 1, true)),
+            LAW,
+        ),
+    ]);
 }
 
 #[test]

@@ -82,3 +82,16 @@ fn views_follow_one_another() {
         ),
     ]);
 }
+
+#[test]
+fn replicas_own_what_the_view_says() {
+    let then = |epoch, range| vec![Views(1, view(1, &WHOLE)), Owns(2, epoch, range)];
+    let before = |range| vec![Owns(2, 1, range), Views(1, view(1, &WHOLE))];
+    check([
+        ("the same", then(1, (0, MIDDLE - 1)), &[]),
+        ("another in that epoch", then(1, (0, MIDDLE)), LAW),
+        ("another in the next epoch", then(2, (0, MIDDLE)), &[]),
+        ("the same, seen first", before((0, MIDDLE - 1)), &[]),
+        ("another, seen first", before((0, MIDDLE)), LAW),
+    ]);
+}

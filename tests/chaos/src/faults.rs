@@ -6,6 +6,7 @@
 
 mod damage;
 mod disk;
+mod files;
 mod network;
 mod process;
 mod proof;
@@ -153,7 +154,9 @@ pub async fn strike(
         Kind::StutterNode => process::stutter(stage, wound_mut, dice).await,
         Kind::RestartNode => process::ask_to_end(stage, wound_mut).await,
         Kind::RollingRestart => process::rolling_restart(stage, wound_mut).await,
-        Kind::PartitionMinority => network::isolate(stage, wound_mut, &led),
+        Kind::PartitionMinority | Kind::PartitionFollower => {
+            network::isolate(stage, wound_mut, &led)
+        }
         Kind::PartitionMajority
         | Kind::PartitionOneWay
         | Kind::PartitionGateway
@@ -198,6 +201,11 @@ async fn target(stage: &Stage, kind: Kind, struck: &[u16], dice: &mut StdRng) ->
             | Kind::ClockDrift,
             _,
         ) => stage.busiest(struck, dice).await,
+        (Kind::PartitionFollower, _) => {
+            let (busiest, _) = stage.busiest(struck, dice).await;
+            let node = pick(&Stage::nodes(), &[struck, &[busiest]].concat(), dice);
+            (node, stage.led(node).await)
+        }
         _ => (pick(&Stage::nodes(), struck, dice), Led::default()),
     }
 }
@@ -220,6 +228,7 @@ pub async fn heal(
         Kind::PauseNode => process::resume(stage, wound),
         Kind::StutterNode | Kind::RollingRestart | Kind::ReplaceNode => Ok(()),
         Kind::PartitionMinority
+        | Kind::PartitionFollower
         | Kind::PartitionMajority
         | Kind::PartitionOneWay
         | Kind::PartitionGateway

@@ -24,15 +24,17 @@ pub enum Kind {
     RestartNode,
     /// SIGTERM to every node, one after the other.
     RollingRestart,
-    /// The node that leads most hears no other node.
+    /// The node that leads most and the two others do not hear each other.
     PartitionMinority,
+    /// A node that leads less and the two others do not hear each other.
+    PartitionFollower,
     /// No node hears any other.
     PartitionMajority,
-    /// What one node says does not reach the others.
+    /// One node is not heard by the others, or does not hear them.
     PartitionOneWay,
     /// A gateway and a node do not hear each other.
     PartitionGateway,
-    /// Two nodes hear each other only through the third.
+    /// Two nodes do not hear each other; both hear the third, and it them.
     PartitionBridge,
     /// Everything between processes is late, and little fits through.
     SlowLinks,
@@ -102,7 +104,7 @@ enum Strikes {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::KillNode,
         Self::KillGateway,
         Self::KillAll,
@@ -111,6 +113,7 @@ impl Kind {
         Self::RestartNode,
         Self::RollingRestart,
         Self::PartitionMinority,
+        Self::PartitionFollower,
         Self::PartitionMajority,
         Self::PartitionOneWay,
         Self::PartitionGateway,
@@ -146,6 +149,7 @@ impl Kind {
             Self::RestartNode => "restart-node",
             Self::RollingRestart => "rolling-restart",
             Self::PartitionMinority => "partition-minority",
+            Self::PartitionFollower => "partition-follower",
             Self::PartitionMajority => "partition-majority",
             Self::PartitionOneWay => "partition-one-way",
             Self::PartitionGateway => "partition-gateway",
@@ -181,11 +185,18 @@ impl Kind {
             Self::StutterNode => "SIGSTOP and SIGCONT to a node, in turn",
             Self::RestartNode => "SIGTERM to a node, and started again",
             Self::RollingRestart => "SIGTERM to every node, one after the other",
-            Self::PartitionMinority => "the node that leads most hears no other node",
-            Self::PartitionMajority => "no node hears any other",
-            Self::PartitionOneWay => "what one node says does not reach the others",
+            Self::PartitionMinority => {
+                "the node that leads most and the others do not hear each other; gateways reach all"
+            }
+            Self::PartitionFollower => {
+                "a node that leads less and the others do not hear each other; gateways reach all"
+            }
+            Self::PartitionMajority => "no node hears any other; gateways reach all",
+            Self::PartitionOneWay => {
+                "a node is not heard by the others, or does not hear them; gateways reach all"
+            }
             Self::PartitionGateway => "a gateway and a node do not hear each other",
-            Self::PartitionBridge => "two nodes hear each other only through the third",
+            Self::PartitionBridge => "two nodes do not hear each other; the third hears both",
             Self::SlowLinks => "everything between processes is late, and little fits through",
             Self::LossyLinks => "connections are reset or closed in one direction, again and again",
             Self::ClockAhead => "a node's clock jumps ahead by seconds or minutes",
@@ -241,6 +252,7 @@ impl Kind {
             Self::KillAll | Self::RollingRestart | Self::PowerCutAll => Strikes::Fleet,
             Self::KillGateway => Strikes::Gateway,
             Self::PartitionMinority
+            | Self::PartitionFollower
             | Self::PartitionMajority
             | Self::PartitionOneWay
             | Self::PartitionGateway

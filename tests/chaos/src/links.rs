@@ -52,6 +52,7 @@ pub struct Tally {
     pub(crate) pieces_delayed: AtomicU64,
     pub(crate) resets: AtomicU64,
     pub(crate) half_closes: AtomicU64,
+    pub(crate) broken: AtomicU64,
 }
 
 /// A [`Tally`] at one instant.
@@ -61,10 +62,12 @@ pub struct Counted {
     pub held: u64,
     /// Pieces that were delayed.
     pub pieces_delayed: u64,
-    /// Connections that were reset.
+    /// Connections that were reset, as [`Quality::breaks`] says.
     pub resets: u64,
-    /// Connections that were closed in one direction.
+    /// Connections that were closed in one direction, as it says too.
     pub half_closes: u64,
+    /// Connections that [`Links::break_all`] has reset.
+    pub broken: u64,
 }
 
 impl Tally {
@@ -77,6 +80,7 @@ impl Tally {
             pieces_delayed: read(&self.pieces_delayed),
             resets: read(&self.resets),
             half_closes: read(&self.half_closes),
+            broken: read(&self.broken),
         }
     }
 }
@@ -90,6 +94,7 @@ impl Counted {
             pieces_delayed: self.pieces_delayed - before.pieces_delayed,
             resets: self.resets - before.resets,
             half_closes: self.half_closes - before.half_closes,
+            broken: self.broken - before.broken,
         }
     }
 }

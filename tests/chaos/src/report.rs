@@ -19,7 +19,7 @@ pub use self::{
     },
     spread::Spread,
 };
-use crate::kind::Kind;
+use crate::{kind::Kind, stage::NODES};
 
 /// All runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -41,14 +41,30 @@ pub struct Totals {
     pub seconds: u64,
     /// Faults that struck.
     pub faults: usize,
-    /// Calls that were judged.
+    /// Calls that were judged: every attempt.
+    #[serde(alias = "operations")]
+    pub calls: usize,
+    /// Operations that were judged, of the runs that counted them.
+    #[serde(default, rename = "operations_judged")]
     pub operations: usize,
-    /// Of single nodes.
+    /// Of single nodes; one of all at once is one of each.
     pub power_cuts: usize,
+    /// Of all nodes at once.
+    #[serde(default)]
+    pub power_cuts_of_all: usize,
     /// Attempts whose outcome was unknown when they ended, each resolved since.
     pub unknown_attempts: u64,
     /// Runs that broke a promise, or did not end.
     pub failed: usize,
+}
+
+impl Totals {
+    /// Power cuts of one node alone.
+    #[must_use]
+    pub fn power_cuts_of_one(&self) -> usize {
+        let with_others = self.power_cuts_of_all * usize::from(NODES);
+        self.power_cuts.saturating_sub(with_others)
+    }
 }
 
 /// What is known of one kind.
@@ -132,14 +148,18 @@ impl RunReport {
             // One row, whatever was said.
             false => words.replace('\n', " ").replace('|', "/"),
         };
+        let operations = match self.operations {
+            0 => String::new(),
+            operations => operations.to_string(),
+        };
         let failure = self.failure.lines().next().unwrap_or_default().to_owned();
         let missed: Vec<String> = self.missed.iter().chain(&self.lacked).cloned().collect();
         format!(
-            "| {started} | {} | {} | {} | {} | {} | {} |\n",
+            "| {started} | {} | {} | {} | {} | {operations} | {} | {} |\n",
             self.commit,
             self.seconds / 60,
             self.steps.len(),
-            self.operations,
+            self.calls,
             or_none(failure),
             or_none(missed.join("; "))
         )
@@ -169,8 +189,10 @@ impl Report {
         for run in &self.runs {
             self.totals.runs += 1;
             self.totals.seconds += run.seconds;
+            self.totals.calls += run.calls;
             self.totals.operations += run.operations;
             self.totals.power_cuts += run.power_cuts;
+            self.totals.power_cuts_of_all += run.power_cuts_of_all();
             self.totals.unknown_attempts += run.unknown_attempts;
             self.totals.failed += usize::from(!run.failure.is_empty());
             self.totals.faults += run.steps.iter().map(|step| step.kinds.len()).sum::<usize>();
@@ -188,19 +210,25 @@ impl Report {
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let totals = &self.totals;
+        let counted = self.runs.iter().filter(|run| run.operations > 0).count();
         let mut text = format!(
             "# Chaos on real processes\n\n\
-             {} runs, {} minutes, {} faults, {} operations judged, {} power cuts of single nodes,\n\
+             {} runs, {} minutes, {} faults, {} calls judged, {} power cuts of one node and {} of all {NODES} at once,\n\
              {} attempts with unknown outcome, each resolved. Runs that broke a promise or did not end: {}.\n\n\
-             | begun (UTC) | commit | minutes | steps | operations | failure | bars missed |\n\
-             |---|---|---:|---:|---:|---|---|\n",
+             A call is one attempt. An operation is a read that was answered, or a request with all its attempts:\n\
+             {} in the {counted} of {} runs that counted them.\n\n\
+             | begun (UTC) | commit | minutes | steps | calls | operations | failure | bars missed |\n\
+             |---|---|---:|---:|---:|---:|---|---|\n",
             totals.runs,
             totals.seconds / 60,
             totals.faults,
-            totals.operations,
-            totals.power_cuts,
+            totals.calls,
+            totals.power_cuts_of_one(),
+            totals.power_cuts_of_all,
             totals.unknown_attempts,
-            totals.failed
+            totals.failed,
+            totals.operations,
+            totals.runs
         );
         text.extend(self.runs.iter().map(RunReport::row));
         text += "\nMilliseconds; p50 / p99 / most. What is measured from when to when is told in\n\
@@ -283,7 +311,8 @@ mod tests {
             };
             report.add(RunReport {
                 seed,
-                operations: 100,
+                calls: 100,
+                operations: 60,
                 power_cuts: 3,
                 steps: vec![killed(&[1_500, 1_900]), cut_short],
                 ..RunReport::default()
@@ -297,10 +326,8 @@ mod tests {
     fn runs_add_up_in_one_file() {
         let directory = tempfile::tempdir().unwrap();
         let report = saved(&directory.path().join("chaos/report.json"));
-        assert_eq!(
-            (report.totals.operations, report.totals.power_cuts),
-            (200, 6)
-        );
+        assert_eq!((report.totals.calls, report.totals.operations), (200, 120));
+        assert_eq!(report.totals.power_cuts, 6);
         let killed = &report.kinds["kill-node"];
         assert_eq!((killed.alone, killed.silence_alone.max), (4, 1_900));
         assert_eq!((killed.relapse.count, killed.silence_unknown), (2, 6));
@@ -332,6 +359,58 @@ mod tests {
         assert_eq!(rows.count(), 3, "{text}");
         assert!(text.contains("| round 1 | none |"), "{text}");
         assert!(text.contains("attempts with unknown outcome"), "{text}");
+    }
+
+    #[test]
+    fn an_older_run_is_told_by_its_calls() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        saved(&path);
+        let mut json = fs::read_to_string(&path).unwrap();
+        for (new, older) in [
+            ("\"calls\":", "\"operations\":"),
+            (",\"operations_judged\":120", ""),
+            (",\"operations_judged\":60", ""),
+            (",\"power_cuts_of_all\":0", ""),
+        ] {
+            assert!(json.contains(new), "{json}");
+            json = json.replace(new, older);
+        }
+        fs::write(&path, json).unwrap();
+        let mut report = Report::load(&path).unwrap();
+        assert_eq!((report.totals.calls, report.runs[0].calls), (200, 100));
+        assert!(report.to_markdown().contains("| 2 | 100 |  | none |"));
+
+        report.add(RunReport {
+            calls: 10,
+            operations: 7,
+            ..RunReport::default()
+        });
+        assert_eq!((report.totals.calls, report.totals.operations), (210, 7));
+        let text = report.to_markdown();
+        assert!(text.contains("7 in the 1 of 3 runs"), "{text}");
+    }
+
+    #[test]
+    fn a_power_cut_of_all_nodes_is_one() {
+        let all_at_once = StepReport {
+            kinds: vec![Kind::PowerCutAll, Kind::KillGateway],
+            ..StepReport::default()
+        };
+        let mut report = Report::default();
+        report.add(RunReport {
+            power_cuts: 5,
+            steps: vec![all_at_once],
+            ..RunReport::default()
+        });
+        let totals = report.totals;
+        assert_eq!(
+            (totals.power_cuts_of_one(), totals.power_cuts_of_all),
+            (2, 1)
+        );
+        let text = report.to_markdown();
+        let cuts = "2 power cuts of one node and 1 of all 3 at once";
+        assert!(text.contains(cuts), "{text}");
     }
 
     #[test]

@@ -224,6 +224,8 @@ struct Round {
     begun: Duration,
     interval: Duration,
     watch: Duration,
+    /// Calls a second that its clients make.
+    asked: f64,
     /// The rate before each of its steps.
     rates: Vec<f64>,
     /// Steps whose effect on others is told by the history.
@@ -257,6 +259,7 @@ impl Round {
             begun,
             interval: options.interval,
             watch: options.watch,
+            asked: f64::from(options.clients) / options.interval.as_secs_f64(),
             rates: Vec::new(),
             struck: Vec::new(),
         })
@@ -273,7 +276,7 @@ impl Round {
         env.sleep(CALM).await;
         let before = self.goodput.usual(CALM);
         ensure!(before > 0.0, "nothing is answered before the strike");
-        let usual = goodput::usual_rate(before, &self.rates);
+        let usual = goodput::usual_rate(before, &self.rates, self.asked);
         self.rates.push(before);
         let led = led_alone(stage, step).await;
         let begun = env.monotonic();

@@ -3,16 +3,15 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
-use rand::{RngExt as _, rngs::StdRng};
+use rand::rngs::StdRng;
 
-use super::{Wound, table::Table};
+use super::{Wound, files};
 use crate::{kind::Kind, links::Party, stage::Stage};
 
 /// Damage is found when the node starts, or when everything is read once.
@@ -20,22 +19,17 @@ const NOTICED_AT_START_MAX: Duration = Duration::from_secs(10);
 const NOTICED_ON_READING_MAX: Duration = Duration::from_secs(10);
 /// Everything is read once within this; not where the cluster is too busy to be whole meanwhile.
 const READ_WHOLE_MAX: Duration = Duration::from_secs(30);
-/// A flipped bit may strike bytes that nobody ever reads again; then another is flipped.
+/// Damage may strike what nobody needs or reads again; then something else is damaged.
 const ATTEMPTS: usize = 4;
 /// How long a node goes on after its disk was copied, and how long it is left alone before.
 const LIFE_AFTER_COPY: Duration = Duration::from_secs(4);
 const WHOLE_AGAIN_MAX: Duration = Duration::from_secs(15);
-/// What a file loses at least: of a log, some seconds of what a busy node writes.
-const CUT_BYTES_MIN: u64 = 64 << 10;
 
 /// Between two attempts to read everything.
 const READ_PAUSE: Duration = Duration::from_millis(200);
 
-/// For a file that is long enough to lose that much.
+/// For a file that is long enough to be cut.
 const LONG_FILE_TIME_MAX: Duration = Duration::from_secs(60);
-
-/// The column family whose rows a verification reads, all of them.
-const STATE_FAMILY: &str = "state";
 
 /// What a node says of damage. Each names what is wrong, none is a panic.
 const COMPLAINTS: [&str; 4] = ["damaged", "Corruption", "older copy", "checksum"];
@@ -49,23 +43,17 @@ pub(super) async fn change_files(
     for attempt in 0..ATTEMPTS {
         if wound.kind == Kind::Truncation {
             let deadline = env.monotonic() + LONG_FILE_TIME_MAX;
-            while long_files(&data)?.is_empty() {
+            while !files::has_long_file(&data)? {
                 ensure!(env.monotonic() < deadline, "no file of node {node} grows");
                 env.sleep(Duration::from_millis(100)).await;
             }
         }
         stage.kill(Party::Node(node))?;
-        let flip = match wound.kind {
-            Kind::BitFlip => {
-                let flip = flip_bit(&data, attempt, dice)?;
-                wound.saw(&flip.what);
-                Some(flip)
-            }
-            _ => {
-                wound.saw(cut_off(&data, dice)?);
-                None
-            }
+        let damage = match wound.kind {
+            Kind::BitFlip => files::flip_bit(&data, attempt, dice)?,
+            _ => files::cut_off(&data, dice)?,
         };
+        wound.saw(&damage.what);
         match notices(stage, wound, node).await? {
             Notice::Said(said) => {
                 wound.saw(said);
@@ -73,13 +61,7 @@ pub(super) async fn change_files(
             }
             Notice::Nothing {
                 everything_was_read,
-            } => {
-                let why = match &flip {
-                    Some(flip) => flip.why_unnoticed(everything_was_read)?,
-                    None => "not noticed".to_owned(),
-                };
-                wound.saw(why);
-            }
+            } => wound.saw(damage.why_unnoticed(everything_was_read)?),
         }
     }
     bail!("node {node} never noticed: {}", wound.proof.join("; "));
@@ -132,126 +114,6 @@ async fn notices(stage: &mut Stage, wound: &Wound, node: u16) -> anyhow::Result<
     Ok(Notice::Said(format!(
         "node {node} ended with {status} and said: {said}"
     )))
-}
-
-/// The files of a node that hold anything, largest first.
-fn files(data: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
-    let mut files = Vec::new();
-    for directory in [data.to_owned(), data.join("db")] {
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            // A node that runs deletes what it no longer needs.
-            let Ok(about) = entry.metadata() else {
-                continue;
-            };
-            let path = entry.path();
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let durable = name == "NODE"
-                || name.ends_with(".log")
-                || name.ends_with(".sst")
-                || name.starts_with("MANIFEST");
-            if about.is_file() && about.len() > 0 && durable {
-                files.push((path, about.len()));
-            }
-        }
-    }
-    files.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
-    ensure!(!files.is_empty(), "{} holds nothing", data.display());
-    Ok(files)
-}
-
-/// A bit that was changed.
-struct Flip {
-    what: String,
-    path: PathBuf,
-    /// Byte.
-    at: u64,
-    /// What a table said of itself before.
-    table: Option<Table>,
-    /// Some table of the disk deletes ranges of rows, which nobody reads then.
-    ranges_deleted: bool,
-}
-
-impl Flip {
-    /// Why nobody noticed.
-    ///
-    /// # Errors
-    /// Everything was read, and the bit lies among what is read then.
-    fn why_unnoticed(&self, everything_was_read: bool) -> anyhow::Result<String> {
-        // A node that starts writes a new log and a new manifest, and deletes what it no longer needs.
-        if !self.path.exists() {
-            return Ok("not noticed: the file is gone".to_owned());
-        }
-        let Some(table) = &self.table else {
-            return Ok("not noticed: the file is there, and is no table".to_owned());
-        };
-        let why = match (&*table.family, everything_was_read) {
-            (STATE_FAMILY, _) if self.at >= table.rows_bytes => "it lies behind the rows",
-            (STATE_FAMILY, false) => "not everything was read",
-            (STATE_FAMILY, true) if self.ranges_deleted => "its row may be deleted",
-            (STATE_FAMILY, true) => bail!(
-                "{}: it lies among rows of the state, all were read, and nobody noticed",
-                self.what
-            ),
-            _ => "the table holds no state",
-        };
-        Ok(format!("not noticed: the file is there, but {why}"))
-    }
-}
-
-/// In any file at first; then in one that is read whole at every start.
-fn flip_bit(data: &Path, attempt: usize, dice: &mut StdRng) -> anyhow::Result<Flip> {
-    let mut files = files(data)?;
-    let mut tables = files.iter().filter_map(|(path, _)| table(path));
-    let ranges_deleted = tables.any(|table| table.ranges_deleted > 0);
-    let is_log = |path: &Path| path.extension().is_some_and(|extension| extension == "log");
-    if attempt > 0 && files.iter().any(|(path, _)| is_log(path)) {
-        files.retain(|(path, _)| is_log(path));
-    }
-    let (path, length) = &files[dice.random_range(0..files.len())];
-    let at = dice.random_range(0..*length);
-    let bit = dice.random_range(0..8);
-    let table = table(path);
-    let file = File::options().read(true).write(true).open(path)?;
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at)?;
-    byte[0] ^= 1 << bit;
-    file.write_all_at(&byte, at)?;
-    Ok(Flip {
-        what: format!("bit {bit} of byte {at} of {} changed", name(path)),
-        path: path.clone(),
-        at,
-        table,
-        ranges_deleted,
-    })
-}
-
-fn table(path: &Path) -> Option<Table> {
-    let is_table = path.extension().is_some_and(|extension| extension == "sst");
-    is_table.then(|| Table::read(path)).flatten()
-}
-
-fn long_files(data: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
-    let mut files = files(data)?;
-    files.retain(|(_, length)| *length > 2 * CUT_BYTES_MIN);
-    Ok(files)
-}
-
-fn cut_off(data: &Path, dice: &mut StdRng) -> anyhow::Result<String> {
-    let files = long_files(data)?;
-    ensure!(!files.is_empty(), "no file is long enough to be cut");
-    let (path, length) = &files[dice.random_range(0..files.len())];
-    let left = dice.random_range(length / 2..=length - CUT_BYTES_MIN);
-    File::options().write(true).open(path)?.set_len(left)?;
-    Ok(format!(
-        "{} was cut from {length} to {left} bytes",
-        name(path)
-    ))
-}
-
-fn name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// What a copy holds, the node has long gone beyond when it gets it back: it has forgotten votes and entries
@@ -333,42 +195,4 @@ fn empty(directory: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn a_flip_among_rows_that_were_read_must_be_noticed() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("000123.sst");
-        fs::write(&path, "rows").unwrap();
-        let flip = |at, family: &str, ranges_deleted| Flip {
-            what: "a bit changed".to_owned(),
-            path: path.clone(),
-            at,
-            table: Some(Table {
-                family: family.to_owned(),
-                rows_bytes: 300,
-                ranges_deleted: 0,
-            }),
-            ranges_deleted,
-        };
-        let among_rows = flip(299, STATE_FAMILY, false);
-        assert!(among_rows.why_unnoticed(true).is_err());
-        for (excused, everything_was_read) in [
-            (&among_rows, false),
-            (&flip(300, STATE_FAMILY, false), true),
-            (&flip(299, STATE_FAMILY, true), true),
-            (&flip(299, "raft", false), true),
-        ] {
-            let why = excused.why_unnoticed(everything_was_read).unwrap();
-            assert!(why.contains("the file is there"), "{why}");
-        }
-        fs::remove_file(&path).unwrap();
-        assert!(among_rows.why_unnoticed(true).unwrap().contains("gone"));
-    }
 }

@@ -25,7 +25,7 @@ fn others(node: u16) -> impl Iterator<Item = Party> {
     nodes.filter(move |other| *other != node).map(Party::Node)
 }
 
-/// The node that leads most hears no other node. Gateways still reach it.
+/// A node and the others do not hear each other. Gateways still reach all of them.
 pub(super) fn isolate(stage: &mut Stage, wound: &mut Wound, led: &Led) -> anyhow::Result<()> {
     let (node, lost) = (wound.first()?, stage.env().monotonic());
     wound.nodes.clear();

@@ -22,6 +22,7 @@ pub(super) fn counted(kind: Kind, moved: &Moved) -> anyhow::Result<String> {
     let (links, shim) = (&moved.links, &moved.shim);
     let (count, what) = match kind {
         Kind::PartitionMinority
+        | Kind::PartitionFollower
         | Kind::PartitionMajority
         | Kind::PartitionOneWay
         | Kind::PartitionGateway
@@ -92,6 +93,8 @@ mod tests {
                 half_closes: 1,
                 ..links
             },
+            // Other faults break connections too, all at once.
+            Counted { broken: 1, ..links },
         ];
         let shims = [
             ShimCounts {
@@ -124,17 +127,18 @@ mod tests {
         let moves = single_moves();
         for (kind, own) in [
             (Kind::PartitionMinority, &[0][..]),
+            (Kind::PartitionFollower, &[0]),
             (Kind::PartitionMajority, &[0]),
             (Kind::PartitionOneWay, &[0]),
             (Kind::PartitionGateway, &[0]),
             (Kind::PartitionBridge, &[0]),
             (Kind::SlowLinks, &[1]),
             (Kind::LossyLinks, &[2, 3]),
-            (Kind::ClockAhead, &[4]),
-            (Kind::ClockBehind, &[4]),
-            (Kind::ClockDrift, &[5]),
-            (Kind::SlowSync, &[6]),
-            (Kind::FailingSync, &[7]),
+            (Kind::ClockAhead, &[5]),
+            (Kind::ClockBehind, &[5]),
+            (Kind::ClockDrift, &[6]),
+            (Kind::SlowSync, &[7]),
+            (Kind::FailingSync, &[8]),
         ] {
             assert!(counted(kind, &Moved::default()).is_err(), "{kind}: nothing");
             for (counter, moved) in moves.iter().enumerate() {

@@ -68,7 +68,7 @@ pub(crate) async fn carry(shared: Arc<Shared>, ends: Ends, from: TcpStream, to: 
         (end, write) = &mut there => (end, write, false),
         (end, write) = &mut and_back => (end, write, true),
         _ = broken.changed() => {
-            shared.tally.resets.fetch_add(1, Ordering::Relaxed);
+            shared.tally.broken.fetch_add(1, Ordering::Relaxed);
             // Nobody listens if both flows have ended by now.
             let _ended = give_up.send(true);
             let ((_, one), (_, other)) = tokio::join!(there, and_back);
@@ -95,7 +95,10 @@ pub(crate) async fn carry(shared: Arc<Shared>, ends: Ends, from: TcpStream, to: 
     match rest {
         Some((End::Broken, other)) => reset_halves(&write, &other),
         Some(_) => {}
-        None => reset(write.as_ref()),
+        None => {
+            shared.tally.broken.fetch_add(1, Ordering::Relaxed);
+            reset(write.as_ref());
+        }
     }
 }
 

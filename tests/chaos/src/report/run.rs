@@ -41,7 +41,11 @@ pub struct RunReport {
     pub asked: Vec<Kind>,
     /// Kinds that the machine did not permit, and why.
     pub missing: BTreeMap<String, String>,
-    /// Calls that were judged.
+    /// Calls that were judged: every attempt. Older runs name them operations.
+    #[serde(alias = "operations")]
+    pub calls: usize,
+    /// What they come to: reads that were answered, and requests, each with all its attempts. 0: not counted.
+    #[serde(default, rename = "operations_judged")]
     pub operations: usize,
     /// Sales granted, each counted once.
     pub grants: u64,
@@ -53,7 +57,7 @@ pub struct RunReport {
     pub unknown_attempts: u64,
     /// Answers that repeated an earlier one, to a request that was sent again.
     pub repeated: u64,
-    /// Of single nodes.
+    /// Of single nodes; one of all at once is one of each.
     pub power_cuts: usize,
     /// Counted over the steps.
     pub counts: Counts,
@@ -156,7 +160,8 @@ impl StepReport {
 impl RunReport {
     /// Adds what was judged, and how many answers repeated an earlier one.
     pub fn judged(&mut self, judged: &Judged, repeated: u64) {
-        self.operations += judged.calls;
+        self.calls += judged.calls;
+        self.operations += judged.operations;
         self.grants += judged.grants;
         self.denials += judged.denials;
         self.slips += judged.slips;
@@ -175,6 +180,12 @@ impl RunReport {
         };
         self.missed = self.bars_missed();
         self.lacked = self.not_exercised();
+    }
+
+    /// Power cuts of all nodes at once.
+    pub(super) fn power_cuts_of_all(&self) -> usize {
+        let struck = self.steps.iter().flat_map(|step| &step.kinds);
+        struck.filter(|kind| **kind == Kind::PowerCutAll).count()
     }
 
     /// The kinds that were asked for and did not come up.

@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate/target
 QUORATE := $(CARGO_TARGET_DIR)/release/quorate
 DEMO_DIR ?= quorate-demo
 
-.PHONY: help demo test sim mutants fuzz bench chaos chaos-clean build deps clean-demo
+.PHONY: help demo test sim mutants fuzz bench chaos chaos-mutants chaos-clean build deps clean-demo
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,9 +26,10 @@ sim: deps ## simulate: SEED=7 replays a seed (TELL=1: line by line), SEEDS=0..10
 	@cargo run --release --locked --quiet --package quorate-sim --bin quorate-sim -- \
 		$(or $(SEED),$(SEEDS)) $(if $(TELL),--verbose) $(SIM_FLAGS)
 
-mutants: deps ## plant one bug after the other and show that simulated seeds catch it; BUG=… plants one
+mutants: deps ## plant one bug after the other and show that simulated seeds catch it; BUG=tail-cut SEED=740 replays
 	@cargo run --release --locked --quiet --package quorate-sim --features planted-bugs \
-		--bin quorate-sim -- --mutants $(or $(BUG),all) $(SIM_FLAGS)
+		--bin quorate-sim -- $(or $(SEED),$(SEEDS)) --mutants $(or $(BUG),all) \
+		$(if $(TELL),--verbose) $(SIM_FLAGS)
 
 fuzz: deps ## every decoder under coverage guidance, FUZZ_TIME seconds each (20)
 	@tests/fuzz/run.sh
@@ -40,6 +41,10 @@ bench: build ## measure a cluster on this machine; writes docs/bench/
 chaos: deps ## bring faults upon a cluster of real processes: make chaos CHAOS_FLAGS='--duration 20m'
 	@cargo build --release --locked --package quorate --package quorate-chaos --bins
 	@exec $(CARGO_TARGET_DIR)/release/quorate-chaos $(CHAOS_FLAGS)
+
+chaos-mutants: deps ## plant bugs in real processes and show that chaos catches them; BUG=… plants one
+	@cargo build --release --locked --workspace --features planted-bugs --bin quorate --bin quorate-chaos
+	@exec $(CARGO_TARGET_DIR)/release/quorate-chaos --mutants $(or $(BUG),all) $(CHAOS_FLAGS)
 
 chaos-clean: ## take away the mounts and files that chaos runs have left
 	@cargo run --release --locked --quiet --package quorate-chaos -- --clean

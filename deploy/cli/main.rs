@@ -17,6 +17,8 @@ mod history;
 mod load;
 mod node;
 mod output;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod process;
 mod progress;
 mod reach;
@@ -43,7 +45,10 @@ use reach::Reach;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.global.output, process::plain_output());
-    let ended = process::log_to_stderr(&cli)
+    let ready = process::log_to_stderr(&cli);
+    #[cfg(feature = "planted-bugs")]
+    let ready = ready.and_then(|()| planted::plant());
+    let ended = ready
         .and_then(|()| process::runtime(&cli.command))
         .and_then(|runtime| runtime.block_on(run(cli, output)));
     let exit = ended.unwrap_or_else(|failure| {

@@ -293,26 +293,6 @@ pub(crate) mod tests {
         assert_eq!(directory.view().unwrap().map.shards().len(), 4);
     }
 
-    #[cfg(feature = "planted-bugs")]
-    #[test]
-    fn a_planted_bug_sends_some_questions_to_another_shard() {
-        let directory = Directory::new("demo");
-        directory.apply(news(
-            Some(view(3, "demo", 2)),
-            vec![leader(1, 5, 1), leader(2, 5, 1)],
-        ));
-        let strays = || {
-            let place = Place::Position(RingPosition(7));
-            let routes = (0..320).filter_map(|_| directory.route(place, None, &|_| true));
-            routes.filter(|route| route.shard != ShardId(1)).count()
-        };
-        assert_eq!(strays(), 0);
-        planted::plant_here(Some(Bug::WrongShardWrite));
-        let astray = strays();
-        planted::plant_here(None);
-        assert!((1..100).contains(&astray), "{astray}");
-    }
-
     #[test]
     fn another_clusters_news_are_ignored() {
         let directory = Directory::new("demo");

@@ -2,7 +2,8 @@
 //!
 //! [`ids`], [`program`], [`ring`], [`shard_map`] and [`slip`] are pure; [`status`] is the table of errors.
 //! Generated messages live in [`v1`], [`admin`], [`internal`] and [`storage`]; they stop at the border
-//! of each service. Deliberately absent: sockets, clocks, storage.
+//! of each service. [`planted`] is no part of the contract: bugs that prove the tests, here because this is
+//! the one crate that all others share. Deliberately absent: sockets, clocks, storage.
 
 #![forbid(unsafe_code)]
 

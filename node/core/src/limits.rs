@@ -156,6 +156,3 @@ const _: () = assert!(
     VOID_ATTEMPTS_KEPT_MAX >= 2,
     "the attempt that voided is kept beside at least one refused one"
 );
-
-/// How old the answer is that a planted bug decides by, milliseconds: a check over the network, and then the sale.
-pub(crate) const PLANTED_READ_AGE_MS: i64 = 25;

@@ -1,5 +1,7 @@
 //! `make chaos`: faults upon a cluster of real processes, for as long as you like.
 
+mod mutants;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -90,6 +92,11 @@ struct Options {
     #[arg(long)]
     program: Option<PathBuf>,
 
+    /// Plant this bug in every process (`all`: one after the other), and fail unless it breaks a promise; the program
+    /// under test must have the feature planted-bugs
+    #[arg(long, value_delimiter = ',')]
+    mutants: Vec<String>,
+
     /// List the kinds and whether this machine permits them, and end
     #[arg(long)]
     list: bool,
@@ -124,10 +131,10 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let done = if options.clean {
-        clean()
-    } else {
-        chaos(&options)
+    let done = match &options {
+        Options { clean: true, .. } => clean(),
+        options if !options.mutants.is_empty() => mutants::plant(options),
+        options => chaos(options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -261,12 +268,13 @@ fn finish(
     report.save(&options.report)?;
     let totals = report.totals;
     println!(
-        "in all runs of {}: {} s, {} faults, {} operations judged, {} power cuts, {} attempts with unknown outcome, each resolved, {} runs failed",
+        "in all runs of {}: {} s, {} faults, {} calls judged, {} power cuts of one node and {} of all, {} attempts with unknown outcome, each resolved, {} runs failed",
         options.report.display(),
         totals.seconds,
         totals.faults,
-        totals.operations,
-        totals.power_cuts,
+        totals.calls,
+        totals.power_cuts_of_one(),
+        totals.power_cuts_of_all,
         totals.unknown_attempts,
         totals.failed
     );

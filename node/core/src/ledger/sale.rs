@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::CoreError,
-    keys, limits,
+    keys,
     planted::{self, Bug},
 };
 
@@ -58,11 +58,9 @@ fn decide_and_record(
         proxy: command.proxy,
         quantity: command.quantity.get(),
     };
-    let mut bought = account.bought();
-    if planted::is(Bug::CheckThenRecord) {
-        let read_ms = step.now_ms - limits::PLANTED_READ_AGE_MS;
-        bought.retain(|sale| sale.sold_at_ms < read_ms);
-    }
+    let bought = account.bought();
+    #[cfg(feature = "planted-bugs")]
+    let bought = as_checked_before(bought, step.now_ms);
     let decision = match decide(&account, &bought, program, calendar, &asked)? {
         Ok(decision) => decision,
         Err(error) => return Ok(error.into()),
@@ -101,6 +99,17 @@ fn decide_and_record(
         verdict,
         repeated: false,
     }))
+}
+
+/// What was bought; with that bug planted, as it was told to whoever checked a moment ago.
+#[cfg(feature = "planted-bugs")]
+fn as_checked_before(mut bought: Vec<Bought>, now_ms: i64) -> Vec<Bought> {
+    /// How old the answer is that is decided by: a check over the network, and then the sale.
+    const AGE_MS: i64 = 25;
+    if planted::is(Bug::CheckThenRecord) {
+        bought.retain(|sale| sale.sold_at_ms < now_ms - AGE_MS);
+    }
+    bought
 }
 
 /// A sale as it would be decided, before anything is recorded.

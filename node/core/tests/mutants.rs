@@ -1,7 +1,6 @@
 //! The planted bugs of the core really misbehave: what the tests of the whole have to find is there.
 //!
-//! Only with the feature `planted-bugs`: `cargo test -p quorate-core --features planted-bugs --test planted`.
-#![cfg(feature = "planted-bugs")]
+//! Only with the feature `planted-bugs`: `cargo test -p quorate-core --features planted-bugs --test mutants`.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -323,6 +323,10 @@ mod tests {
         ) -> io::Result<TaskHandle> {
             self.inner.spawner.spawn_blocking(name, future)
         }
+
+        fn step_back(&self) {
+            self.inner.spawner.step_back();
+        }
     }
 
     #[tokio::test]

@@ -154,7 +154,11 @@ impl SnapshotSpool {
         let (engine, rows) = (Arc::clone(&self.engine), std::mem::take(&mut self.rows));
         self.bytes = 0;
         // If nobody waits for it any more, the table is there until the next start.
-        let write = async move { engine.write_table(&name, &rows).await };
+        let env = self.env.clone();
+        let write = async move {
+            env.step_back();
+            engine.write_table(&name, &rows).await
+        };
         on_own_thread(&self.env, "snapshot table", write).await?
     }
 }

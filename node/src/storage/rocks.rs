@@ -322,6 +322,7 @@ impl Engine for RocksEngine {
         read: ReadView,
     ) -> Result<(), StorageError> {
         let (fixed, wait) = mpsc::sync_channel(1);
+        let reader = env.clone();
         env.spawn_blocking(name, async move {
             let view = FixedView {
                 engine: &self,
@@ -329,6 +330,7 @@ impl Engine for RocksEngine {
             };
             // The caller waits for this alone; if it is gone, the work still ends by itself.
             let _ = fixed.send(());
+            reader.step_back();
             read(&view).await;
         })
         .map_err(|e| StorageError::new("starting a background reader", e))?;

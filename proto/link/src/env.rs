@@ -50,6 +50,10 @@ pub trait Spawner: Send + Sync {
         name: &'static str,
         future: BoxFuture<'static, ()>,
     ) -> io::Result<TaskHandle>;
+
+    /// Lets others go first from now on. For tasks of [`Spawner::spawn_blocking`], while they hold nothing that
+    /// anybody waits for. A simulator, where all take turns, does nothing.
+    fn step_back(&self);
 }
 
 /// How a task ended.
@@ -153,6 +157,11 @@ impl Env {
         future: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<TaskHandle> {
         self.spawner.spawn_blocking(name, future.boxed())
+    }
+
+    /// Lets others go first from now on; only on a thread of its own, which holds nothing that anybody waits for.
+    pub fn step_back(&self) {
+        self.spawner.step_back();
     }
 
     /// Unix milliseconds.

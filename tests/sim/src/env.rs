@@ -150,4 +150,6 @@ impl Spawner for SimSpawner {
         };
         Ok(self.spawn(name, delayed.boxed()))
     }
+
+    fn step_back(&self) {}
 }

@@ -26,6 +26,10 @@ const STATE_FAMILY: &str = "state";
 /// A shard of some gigabytes in tables of a snapshot.
 const LEVEL_0_TABLES_MANY: i32 = 256;
 
+/// A table that is written goes to the disk in pieces of so many bytes: a sync of all of it at its end would hold up
+/// the log's.
+const BYTES_PER_SYNC: u64 = 1 << 20;
+
 /// Sizes of the engine's buffers. All in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageTuning {
@@ -79,20 +83,22 @@ impl RocksEngine {
         // The log is retained by the groups, not by RocksDB: a full WAL only forces a flush.
         options.set_max_total_wal_size(4 * tuning.log_buffer_bytes as u64);
         options.set_max_background_jobs(2);
-        options.set_bytes_per_sync(1 << 20);
+        options.set_bytes_per_sync(BYTES_PER_SYNC);
         options.set_keep_log_file_num(4);
         options.set_log_level(LogLevel::Warn);
         options.set_stats_dump_period_sec(0);
 
         let log = ColumnFamilyDescriptor::new(LOG_FAMILY, log_options(&tuning, &cache));
         let state_options = state_options(&tuning, &cache);
-        let state = ColumnFamilyDescriptor::new(STATE_FAMILY, state_options.clone());
+        let mut table_options = state_options.clone();
+        table_options.set_bytes_per_sync(BYTES_PER_SYNC);
+        let state = ColumnFamilyDescriptor::new(STATE_FAMILY, state_options);
         let db = DB::open_cf_descriptors(&options, path, [log, state])
             .map_err(|error| opening_failed(path, &error))?;
         Ok(Self {
             db,
             tables: dir.join("snapshots"),
-            table_options: state_options,
+            table_options,
         })
     }
 

@@ -7,7 +7,11 @@ use std::{
     env, fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{self, Command, ExitCode},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,18 +27,25 @@ use quorate_chaos::{
 };
 use quorate_harness::cluster::ClusterOptions;
 use quorate_link::Env;
-use tokio::runtime::Builder;
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// Beyond the time within which goodput must be back, so that a slump which follows is seen.
 const WATCH: Duration = Duration::from_secs(8);
 /// After an hour of sales a node that lost its disk gets gigabytes back, at a bounded pace.
 const SETTLES_IN: Duration = Duration::from_secs(300);
 
+/// What a shell makes of a program that SIGINT has ended.
+const EXIT_INTERRUPTED: i32 = 130;
+
 /// Bring faults upon a cluster of real processes and judge everything its clients saw
 ///
 /// A run fails when a promise is broken, a fault does not strike, a time bar is missed, or a kind that was asked
 /// for does not come up. Every kind comes up once in about 35 steps of 25 seconds: what is shorter needs fewer
-/// --kinds, --steps, or --allow-missing.
+/// --kinds, --steps, or --allow-missing. Ctrl-C or SIGTERM ends a run after its step; what it has seen is judged
+/// and reported.
 #[derive(Parser, Clone, Debug)]
 #[command(version)]
 struct Options {
@@ -222,6 +233,7 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         Some(program) => program.clone(),
         None => env::current_exe()?.with_file_name("quorate"),
     };
+    let asked_to_end = Arc::new(AtomicBool::new(false));
     let run_options = RunOptions {
         cluster: ClusterOptions {
             settles_in: SETTLES_IN,
@@ -232,6 +244,7 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         seed,
         duration: options.duration,
         steps_max: options.steps.unwrap_or(usize::MAX),
+        asked_to_end: asked_to_end.clone(),
         steps_per_round: options.round,
         clients: options.clients,
         interval: Duration::from_millis(options.interval),
@@ -249,8 +262,32 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         // Whoever reads this may have gone; the run has not.
         let _reader_gone = writeln!(out, "{:>3}:{:02} {line}", at / 60, at % 60);
     };
-    let done = runtime.block_on(run(&run_options, &mut schedule, &mut report, &mut tell));
+    let done = runtime.block_on(async {
+        let signals = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        let ask = end_when_asked(signals, asked_to_end);
+        let _until_the_end = env.spawn("signals", Box::pin(ask));
+        run(&run_options, &mut schedule, &mut report, &mut tell).await
+    });
     finish(options, report, done, &again)
+}
+
+/// Once asked, the run ends after its step; twice, at once, and leaves what it has made.
+async fn end_when_asked((mut interrupt, mut terminate): (Signal, Signal), asked: Arc<AtomicBool>) {
+    let mut once = async || {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    };
+    once().await;
+    asked.store(true, Ordering::Relaxed);
+    eprintln!("the run ends after this step and is judged; ask once more to end it now");
+    once().await;
+    eprintln!("ended; quorate-chaos --clean takes away what is left");
+    process::exit(EXIT_INTERRUPTED);
 }
 
 fn finish(

@@ -1,7 +1,16 @@
 //! A run: rounds of steps on one cluster. A step waits for calm, strikes, holds, heals, and watches until
 //! everything is as before; a round ends with the judgement of everything that its clients saw.
 
-use std::{collections::BTreeSet, ops::Range, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use quorate_harness::{
@@ -58,6 +67,8 @@ pub struct RunOptions {
     pub duration: Duration,
     /// No more steps than this.
     pub steps_max: usize,
+    /// Somebody wants no further step.
+    pub asked_to_end: Arc<AtomicBool>,
     /// Steps after which everything is judged.
     pub steps_per_round: usize,
     /// Clients of the workload.
@@ -129,8 +140,10 @@ async fn rounds(
             judged.context("before the first fault")?
         ));
     }
-    let over =
-        |steps: usize| steps >= options.steps_max || env.monotonic() > begun + options.duration;
+    let over = |steps: usize| {
+        let time_is_up = env.monotonic() > begun + options.duration;
+        steps >= options.steps_max || time_is_up || options.asked_to_end.load(Ordering::Relaxed)
+    };
     for number in 0.. {
         let first = report.steps.len();
         let mut round = Round::begin(stage, options, number).await?;

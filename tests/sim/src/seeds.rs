@@ -13,6 +13,8 @@ use quorate_sim::{Outcome, run};
 
 /// Below so many seeds a fault that never struck is no finding: the rarest events come once in several hundred.
 const COVERED_SEEDS_MIN: u64 = 2_000;
+/// Where no bar can be drawn, so many seeds are a line.
+const SEEDS_PER_LINE: u64 = 500;
 /// Failures after which a run of many seeds ends.
 const FAILURES_MAX: usize = 20;
 
@@ -82,6 +84,14 @@ pub(crate) fn many(first: u64, end: u64, threads: usize, summary: Option<&Path>)
                         bar.set_message(format!("({} failed)", sum.failures.len() + 1));
                     }
                     sum.add(outcome);
+                    if bar.is_hidden() && sum.seeds % SEEDS_PER_LINE == 0 {
+                        let (run, failed) = (sum.seeds, sum.failures.len());
+                        let seconds = began.elapsed().as_secs();
+                        eprintln!(
+                            "{run} of {} seeds in {seconds} s, {failed} failed",
+                            end - first
+                        );
+                    }
                     if sum.failures.len() >= FAILURES_MAX {
                         stop.store(true, Ordering::Relaxed);
                     }

@@ -26,6 +26,9 @@ const STATE_FAMILY: &str = "state";
 /// A shard of some gigabytes in tables of a snapshot.
 const LEVEL_0_TABLES_MANY: i32 = 256;
 
+/// What RocksDB names the threads that rewrite tables. Flushes, which writes may have to wait for, have others.
+const COMPACTION_THREADS: &str = "rocksdb:low";
+
 /// A table that is written goes to the disk in pieces of so many bytes: a sync of all of it at its end would hold up
 /// the log's.
 const BYTES_PER_SYNC: u64 = 1 << 20;
@@ -95,6 +98,8 @@ impl RocksEngine {
         let state = ColumnFamilyDescriptor::new(STATE_FAMILY, state_options);
         let db = DB::open_cf_descriptors(&options, path, [log, state])
             .map_err(|error| opening_failed(path, &error))?;
+        // They are there from now on. A second of theirs would be one of the sales'.
+        quorate_link::env::threads_step_back(COMPACTION_THREADS);
         Ok(Self {
             db,
             tables: dir.join("snapshots"),
@@ -228,6 +233,7 @@ fn log_options(tuning: &StorageTuning, cache: &Cache) -> Options {
     options.set_block_based_table_factory(&table);
     options.set_write_buffer_size(tuning.log_buffer_bytes);
     options.set_max_write_buffer_number(3);
+    let_tables_pile_up(&mut options);
     // Rows live for minutes and are deleted in order: compressing them buys nothing.
     options.set_compression_type(DBCompressionType::None);
     options
@@ -248,11 +254,15 @@ fn state_options(tuning: &StorageTuning, cache: &Cache) -> Options {
     options.set_memtable_prefix_bloom_ratio(0.05);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
-    // Beside a view that still reads what they replace, tables of snapshots come to lie on the first level. That many
-    // must not stop writes, which every group of the node waits for.
+    let_tables_pile_up(&mut options);
+    options
+}
+
+/// Many tables on the first level must not stop writes, which every group of the node waits for: who rewrites them has
+/// stepped back, and tables of snapshots come to lie there beside a view that still reads what they replace.
+fn let_tables_pile_up(options: &mut Options) {
     options.set_level_zero_slowdown_writes_trigger(LEVEL_0_TABLES_MANY);
     options.set_level_zero_stop_writes_trigger(2 * LEVEL_0_TABLES_MANY);
-    options
 }
 
 impl Engine for RocksEngine {
@@ -432,6 +442,33 @@ mod tests {
         engine.write_rows(&name, &rows).unwrap();
         let range = (vec![group], vec![group + 1]);
         engine.replace_ranges(&[range], &[name]).unwrap();
+    }
+
+    /// Niceness of the threads of that name.
+    #[cfg(target_os = "linux")]
+    fn niceness(name: &str) -> Vec<i32> {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let stats = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("stat")));
+        // One may have ended.
+        let fields = stats.flatten().filter_map(|stat| {
+            let (start, fields) = stat.rsplit_once(") ")?;
+            let (_, its_name) = start.split_once('(')?;
+            // The seventeenth after the name.
+            let niceness = fields.split(' ').nth(16)?.parse().ok();
+            niceness.filter(|_| its_name == name)
+        });
+        fields.collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_rewrites_tables_lets_others_go_first_and_who_flushes_does_not() {
+        let dir = TempDir::new().unwrap();
+        let _engine = RocksEngine::open(dir.path(), StorageTuning::default()).unwrap();
+        let compacting = niceness(COMPACTION_THREADS);
+        assert!(!compacting.is_empty() && compacting.iter().all(|nice| *nice > 0));
+        let flushing = niceness("rocksdb:high");
+        assert!(!flushing.is_empty() && flushing.iter().all(|nice| *nice == 0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod system;
 use std::{fmt, future::Future, io, pin::pin, sync::Arc, time::Duration};
 
 pub use current::{CurrentRandom, current_env, with_current_env};
+pub use system::threads_step_back;
 use system::{SystemClock, SystemRandom, SystemSpawner};
 
 pub use futures_util::future::BoxFuture;

@@ -79,7 +79,7 @@ struct Options {
 
     /// Milliseconds from one call of each to its next, on average: so long that a slower answer leaves the rate as it
     /// is, and that two cores have room to fill a lost disk beside the calls
-    #[arg(long, default_value_t = 285)]
+    #[arg(long, default_value_t = 400)]
     interval: u64,
 
     /// Sales made at full speed before the first fault, so that nodes have much to lose, to replay and to send

@@ -42,15 +42,12 @@ pub struct Totals {
     /// Faults that struck.
     pub faults: usize,
     /// Calls that were judged: every attempt.
-    #[serde(alias = "operations")]
     pub calls: usize,
-    /// Operations that were judged, of the runs that counted them.
-    #[serde(default, rename = "operations_judged")]
+    /// Operations that were judged.
     pub operations: usize,
     /// Of single nodes; one of all at once is one of each.
     pub power_cuts: usize,
     /// Of all nodes at once.
-    #[serde(default)]
     pub power_cuts_of_all: usize,
     /// Attempts whose outcome was unknown when they ended, each resolved since.
     pub unknown_attempts: u64,
@@ -148,18 +145,15 @@ impl RunReport {
             // One row, whatever was said.
             false => words.replace('\n', " ").replace('|', "/"),
         };
-        let operations = match self.operations {
-            0 => String::new(),
-            operations => operations.to_string(),
-        };
         let failure = self.failure.lines().next().unwrap_or_default().to_owned();
         let missed: Vec<String> = self.missed.iter().chain(&self.lacked).cloned().collect();
         format!(
-            "| {started} | {} | {} | {} | {} | {operations} | {} | {} |\n",
+            "| {started} | {} | {} | {} | {} | {} | {} | {} |\n",
             self.commit,
             self.seconds / 60,
             self.steps.len(),
             self.calls,
+            self.operations,
             or_none(failure),
             or_none(missed.join("; "))
         )
@@ -210,13 +204,11 @@ impl Report {
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let totals = &self.totals;
-        let counted = self.runs.iter().filter(|run| run.operations > 0).count();
         let mut text = format!(
             "# Chaos on real processes\n\n\
              {} runs, {} minutes, {} faults, {} calls judged, {} power cuts of one node and {} of all {NODES} at once,\n\
              {} attempts with unknown outcome, each resolved. Runs that broke a promise or did not end: {}.\n\n\
-             A call is one attempt. An operation is a read that was answered, or a request with all its attempts:\n\
-             {} in the {counted} of {} runs that counted them.\n\n\
+             A call is one attempt; an operation is a read that was answered, or a request with all its attempts: {}.\n\n\
              | begun (UTC) | commit | minutes | steps | calls | operations | failure | bars missed |\n\
              |---|---|---:|---:|---:|---:|---|---|\n",
             totals.runs,
@@ -227,8 +219,7 @@ impl Report {
             totals.power_cuts_of_all,
             totals.unknown_attempts,
             totals.failed,
-            totals.operations,
-            totals.runs
+            totals.operations
         );
         text.extend(self.runs.iter().map(RunReport::row));
         text += "\nMilliseconds; p50 / p99 / most. What is measured from when to when is told in\n\
@@ -359,36 +350,6 @@ mod tests {
         assert_eq!(rows.count(), 3, "{text}");
         assert!(text.contains("| round 1 | none |"), "{text}");
         assert!(text.contains("attempts with unknown outcome"), "{text}");
-    }
-
-    #[test]
-    fn an_older_run_is_told_by_its_calls() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("report.json");
-        saved(&path);
-        let mut json = fs::read_to_string(&path).unwrap();
-        for (new, older) in [
-            ("\"calls\":", "\"operations\":"),
-            (",\"operations_judged\":120", ""),
-            (",\"operations_judged\":60", ""),
-            (",\"power_cuts_of_all\":0", ""),
-        ] {
-            assert!(json.contains(new), "{json}");
-            json = json.replace(new, older);
-        }
-        fs::write(&path, json).unwrap();
-        let mut report = Report::load(&path).unwrap();
-        assert_eq!((report.totals.calls, report.runs[0].calls), (200, 100));
-        assert!(report.to_markdown().contains("| 2 | 100 |  | none |"));
-
-        report.add(RunReport {
-            calls: 10,
-            operations: 7,
-            ..RunReport::default()
-        });
-        assert_eq!((report.totals.calls, report.totals.operations), (210, 7));
-        let text = report.to_markdown();
-        assert!(text.contains("7 in the 1 of 3 runs"), "{text}");
     }
 
     #[test]

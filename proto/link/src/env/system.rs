@@ -1,7 +1,7 @@
 //! Time, chance and tasks as the operating system gives them: the one door to each.
 
 use std::{
-    io, thread,
+    fs, io, thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -62,8 +62,24 @@ impl Random for SystemRandom {
 }
 
 /// Beside another thread, one that has stepped back gets a tenth of a processor.
-#[cfg(target_os = "linux")]
 const STEP_BACK_NICENESS: i32 = 10;
+
+/// Lets others go before all threads of this process that have this name now: of a library that starts its own.
+/// The name is at most fifteen bytes long, as Linux keeps it; elsewhere, and where it is not permitted, nothing
+/// changes.
+pub fn threads_step_back(name: &str) {
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten() {
+        let Ok(task) = task else { continue };
+        let its_name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let number = task.file_name().to_string_lossy().parse().ok();
+        if its_name.trim_end() == name
+            && let Some(thread) = number.and_then(rustix::process::Pid::from_raw)
+        {
+            // The number of a thread stands for it alone.
+            let _unchanged = rustix::process::setpriority_process(Some(thread), STEP_BACK_NICENESS);
+        }
+    }
+}
 
 /// The current tokio runtime; threads of the system for what blocks.
 pub(super) struct SystemSpawner;

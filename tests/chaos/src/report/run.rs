@@ -41,11 +41,9 @@ pub struct RunReport {
     pub asked: Vec<Kind>,
     /// Kinds that the machine did not permit, and why.
     pub missing: BTreeMap<String, String>,
-    /// Calls that were judged: every attempt. Older runs name them operations.
-    #[serde(alias = "operations")]
+    /// Calls that were judged: every attempt.
     pub calls: usize,
-    /// What they come to: reads that were answered, and requests, each with all its attempts. 0: not counted.
-    #[serde(default, rename = "operations_judged")]
+    /// What they come to: reads that were answered, and requests, each with all its attempts.
     pub operations: usize,
     /// Sales granted, each counted once.
     pub grants: u64,

@@ -175,8 +175,13 @@ impl Dispatcher {
         }
     }
 
+    /// Zero where it is too short to ask anybody.
     fn time_left(&self, deadline: Duration) -> Duration {
-        deadline.saturating_sub(self.env.monotonic())
+        let time_left = deadline.saturating_sub(self.env.monotonic());
+        match time_left < limits::TIME_LEFT_MIN {
+            true => Duration::ZERO,
+            false => time_left,
+        }
     }
 }
 

@@ -191,6 +191,10 @@ pub(crate) const SEED_INTERVAL: Duration = Duration::from_secs(1);
 
 // Attempts.
 
+/// A node hears what is left of a call's time in whole milliseconds: with less than one, nothing is asked any more.
+/// Who pauses for a share of what is left would never come to its end otherwise.
+pub(crate) const TIME_LEFT_MIN: Duration = Duration::from_millis(1);
+
 /// While a reply is awaited, how often to look whether the shard's leader is elsewhere by now.
 pub(crate) const RECONSIDER_INTERVAL: Duration = Duration::from_millis(200);
 

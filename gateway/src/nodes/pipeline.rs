@@ -299,7 +299,7 @@ impl State {
             };
             self.dequeued += 1;
             let time_left = command.deadline.saturating_sub(now);
-            if caller.is_closed() || time_left < Duration::from_millis(1) {
+            if caller.is_closed() || time_left < limits::TIME_LEFT_MIN {
                 self.leave(command.shard);
                 let _ = caller.send(Err(Lost { maybe_sent: false }));
                 continue;

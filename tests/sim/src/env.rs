@@ -89,7 +89,7 @@ impl Clock for SimClock {
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_nanos(self.shape.local_ns(self.shared.now_ns()))
+        Duration::from_nanos(self.shape.local_ns(self.shared.tell_ns()))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

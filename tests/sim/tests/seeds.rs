@@ -52,7 +52,7 @@ fn the_fixed_seeds_are_clean_and_try_what_is_frequent() {
 /// Each failed once, most of them only then: see `docs/bugs-found.md`.
 #[test]
 fn seeds_that_failed_once() {
-    for seed in [301, 1610, 2135, 2632, 2840, 9736] {
+    for seed in [301, 1610, 2135, 2570, 2632, 2840, 3767, 9736] {
         let outcome = run(seed, None);
         assert!(
             outcome.is_clean(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -69,9 +69,14 @@ pub(super) struct Living {
     pub(super) env: Arc<Env>,
 }
 
+/// No step asks for the time nearly as often.
+const TIMES_ASKED_MAX: u32 = 1_000_000;
+
 pub(crate) struct Shared {
     start_unix_ms: i64,
     inner: Mutex<Inner>,
+    /// How often the task whose step it is has asked for the time.
+    times_asked: AtomicU32,
     /// Whoever was woken since it was last looked at.
     woken: Arc<Mutex<Vec<TaskId>>>,
 }
@@ -119,6 +124,7 @@ impl Shared {
     pub(super) fn new(chance: Chance, start_unix_ms: i64) -> Self {
         Self {
             start_unix_ms,
+            times_asked: AtomicU32::new(0),
             inner: Mutex::new(Inner {
                 now_ns: 0,
                 chance,
@@ -144,6 +150,16 @@ impl Shared {
 
     pub(crate) fn now_ns(&self) -> u64 {
         self.inner().now_ns
+    }
+
+    /// The time, for a task.
+    ///
+    /// # Panics
+    /// It has asked so often that it goes in circles, and others will never have their turn.
+    pub(crate) fn tell_ns(&self) -> u64 {
+        let asked = self.times_asked.fetch_add(1, Ordering::Relaxed);
+        assert!(asked < TIMES_ASKED_MAX, "a step without an end");
+        self.now_ns()
     }
 
     /// Wall time at the beginning.
@@ -256,6 +272,7 @@ impl Shared {
     /// Takes one of the tasks that can go on: one that goes ahead, or the one at the place that `choose` draws among
     /// so many.
     pub(super) fn pick(&self, mut choose: impl FnMut(usize) -> usize) -> Option<Picked> {
+        self.times_asked.store(0, Ordering::Relaxed);
         let woken = std::mem::take(&mut *lock(&self.woken));
         let mut inner = self.inner();
         let inner = &mut *inner;

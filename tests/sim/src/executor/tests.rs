@@ -95,6 +95,22 @@ fn clocks_differ_as_they_are_told_to() {
     assert!(wrong.unix_ms() < right.unix_ms());
 }
 
+#[test]
+fn a_step_without_an_end_is_a_panic() {
+    let mut executor = executor(1);
+    let env = executor.tasks().env(ONE);
+    let clock = env.clone();
+    env.spawn("goes in circles", async move {
+        let until = clock.monotonic() + Duration::from_millis(1);
+        while clock.monotonic() < until {}
+    });
+    let panicked = executor.run_for(Duration::from_secs(1)).unwrap_err();
+    assert!(
+        panicked.to_string().contains("without an end"),
+        "{panicked}"
+    );
+}
+
 /// Says when it is dropped.
 struct Dropped(Arc<AtomicBool>);
 

@@ -39,7 +39,7 @@ pub(crate) fn time_for_answer(header: Option<&[u8]>, patience: Patience) -> Dura
 /// Whether a header says that the deadline has passed already. Time is counted in milliseconds on the way
 /// to a shard, so less than one is none.
 pub(crate) fn has_passed(header: &[u8]) -> bool {
-    read(header).is_some_and(|asked| asked < Duration::from_millis(1))
+    read(header).is_some_and(|asked| asked < limits::TIME_LEFT_MIN)
 }
 
 /// One to eight digits and a unit.

@@ -31,6 +31,15 @@ const COMPACTION_THREADS: &str = "rocksdb:low";
 /// the log's.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 
+/// Tables are written no faster than they must be, in bytes a second: RocksDB finds the least rate that keeps up, from
+/// a twentieth of this on. Who rewrites them rests in between; without a rest it keeps a processor to itself however
+/// far it has stepped back, while all who answer sales crowd on the others.
+const TABLE_BYTES_PER_SECOND_MAX: i64 = 256 << 20;
+/// From one rest to the next, in microseconds.
+const TABLE_RATE_PERIOD_US: i64 = 50_000;
+/// Rewriting goes ahead of flushing once in so many times, so that it does not starve. RocksDB's own number.
+const TABLE_RATE_FAIRNESS: i32 = 10;
+
 /// Sizes of the engine's buffers. All in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageTuning {
@@ -85,6 +94,11 @@ impl RocksEngine {
         options.set_max_total_wal_size(4 * tuning.log_buffer_bytes as u64);
         options.set_max_background_jobs(2);
         options.set_bytes_per_sync(BYTES_PER_SYNC);
+        options.set_auto_tuned_ratelimiter(
+            TABLE_BYTES_PER_SECOND_MAX,
+            TABLE_RATE_PERIOD_US,
+            TABLE_RATE_FAIRNESS,
+        );
         options.set_keep_log_file_num(4);
         options.set_log_level(LogLevel::Warn);
         options.set_stats_dump_period_sec(0);

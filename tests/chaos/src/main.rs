@@ -184,35 +184,21 @@ impl Drop for Directory {
 fn chaos(options: &Options) -> anyhow::Result<()> {
     let directory = Directory::new()?;
     let means = Means::probe(&directory.0);
-    let wanted = options
-        .kinds
-        .clone()
-        .map_or(Kind::ALL.to_vec(), |kinds| kinds.0);
     if options.list {
         list(&means);
         return Ok(());
     }
-    let missing = missing(&means, &wanted);
-    for (kind, why) in &missing {
-        println!("not possible here: {kind}: {why}");
-    }
-    ensure!(
-        missing.is_empty() || options.allow_missing,
-        "{} of {} kinds are not possible here; --allow-missing runs the others",
-        missing.len(),
-        wanted.len()
-    );
-    let kinds: Vec<Kind> = wanted
-        .into_iter()
-        .filter(|kind| means.missing(*kind).is_none())
-        .collect();
-    ensure!(!kinds.is_empty(), "none of these kinds is possible here");
+    let (kinds, missing) = possible(options, &means)?;
     // One of another format is better found now than when there is something to add.
     Report::load(&options.report)?;
     let env = Env::system();
     let seed = options.seed.unwrap_or_else(|| env.random_u64() % 1_000_000);
     let again = replay_line(options, seed);
     println!("the same schedule again: {again}");
+    let mut schedule = Schedule::new(seed, &kinds);
+    if options.alone {
+        schedule = schedule.unmixed();
+    }
     let mut report = RunReport {
         seed,
         started_ms: env.unix_ms(),
@@ -221,20 +207,53 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         clients: options.clients,
         interval_ms: options.interval,
         fill: options.fill,
-        asked: kinds.clone(),
+        asked: kinds,
         missing,
         ..RunReport::default()
     };
-    let mut schedule = Schedule::new(seed, &kinds);
-    if options.alone {
-        schedule = schedule.unmixed();
+    let run_options = run_options(options, seed, means, &directory)?;
+    let done = run_until_asked(&env, &run_options, &mut schedule, &mut report);
+    finish(options, report, done, &again)
+}
+
+/// The kinds that were asked for and are possible here, and why others are not.
+fn possible(
+    options: &Options,
+    means: &Means,
+) -> anyhow::Result<(Vec<Kind>, BTreeMap<String, String>)> {
+    let asked = options.kinds.clone();
+    let asked = asked.map_or(Kind::ALL.to_vec(), |kinds| kinds.0);
+    let (mut kinds, mut missing) = (Vec::new(), BTreeMap::new());
+    for kind in asked {
+        match means.missing(kind) {
+            None => kinds.push(kind),
+            Some(why) => {
+                println!("not possible here: {kind}: {why}");
+                missing.insert(kind.name().to_owned(), why.to_owned());
+            }
+        }
     }
+    ensure!(
+        missing.is_empty() || options.allow_missing,
+        "{} of {} kinds are not possible here; --allow-missing runs the others",
+        missing.len(),
+        missing.len() + kinds.len()
+    );
+    ensure!(!kinds.is_empty(), "none of these kinds is possible here");
+    Ok((kinds, missing))
+}
+
+fn run_options(
+    options: &Options,
+    seed: u64,
+    means: Means,
+    directory: &Directory,
+) -> anyhow::Result<RunOptions> {
     let program = match &options.program {
         Some(program) => program.clone(),
         None => env::current_exe()?.with_file_name("quorate"),
     };
-    let asked_to_end = Arc::new(AtomicBool::new(false));
-    let run_options = RunOptions {
+    Ok(RunOptions {
         cluster: ClusterOptions {
             settles_in: SETTLES_IN,
             ..ClusterOptions::new(&program.to_string_lossy())
@@ -244,13 +263,22 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         seed,
         duration: options.duration,
         steps_max: options.steps.unwrap_or(usize::MAX),
-        asked_to_end: asked_to_end.clone(),
+        asked_to_end: Arc::default(),
         steps_per_round: options.round,
         clients: options.clients,
         interval: Duration::from_millis(options.interval),
         watch: WATCH,
         fill: options.fill,
-    };
+    })
+}
+
+/// Runs, and tells each step as it is done, until the time is up or a signal asks for the end.
+fn run_until_asked(
+    env: &Env,
+    options: &RunOptions,
+    schedule: &mut Schedule,
+    report: &mut RunReport,
+) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
@@ -262,16 +290,15 @@ fn chaos(options: &Options) -> anyhow::Result<()> {
         // Whoever reads this may have gone; the run has not.
         let _reader_gone = writeln!(out, "{:>3}:{:02} {line}", at / 60, at % 60);
     };
-    let done = runtime.block_on(async {
+    runtime.block_on(async {
         let signals = (
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
         );
-        let ask = end_when_asked(signals, asked_to_end);
+        let ask = end_when_asked(signals, options.asked_to_end.clone());
         let _until_the_end = env.spawn("signals", Box::pin(ask));
-        run(&run_options, &mut schedule, &mut report, &mut tell).await
-    });
-    finish(options, report, done, &again)
+        run(options, schedule, report, &mut tell).await
+    })
 }
 
 /// Once asked, the run ends after its step; twice, at once, and leaves what it has made.
@@ -357,13 +384,6 @@ fn list(means: &Means) {
         };
         println!("{kind:<20} {}{possible}", kind.description());
     }
-}
-
-fn missing(means: &Means, wanted: &[Kind]) -> BTreeMap<String, String> {
-    let missing = wanted
-        .iter()
-        .filter_map(|kind| Some((kind.name().to_owned(), means.missing(*kind)?.to_owned())));
-    missing.collect()
 }
 
 /// Everything that shapes a run.

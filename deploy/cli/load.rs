@@ -90,6 +90,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=PERSONS_MAX))]
     citizens: u64,
 
+    /// Number of its first person: loads of one seed play different people where they begin far enough apart
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u64).range(..PERSONS_MAX))]
+    first_citizen: u64,
+
     /// Sites to sell at, as for `admin sites import`, which is done first [default: the context's own site]
     #[arg(long, value_name = "FILE")]
     sites: Option<PathBuf>,
@@ -132,6 +136,7 @@ impl LoadArgs {
 }
 
 pub(crate) async fn run(args: LoadArgs, reach: &Reach) -> Result<Exit, Failure> {
+    ensure_they_exist(args.first_citizen, args.citizens)?;
     let seed = args.seed.unwrap_or_else(|| reach.env.random_u64());
     let verifies = args.verify || args.profile == Profile::Morning;
     let operator = match verifies || args.sites.is_some() {
@@ -157,6 +162,15 @@ pub(crate) async fn run(args: LoadArgs, reach: &Reach) -> Result<Exit, Failure> 
         .output
         .print(&report, |painter| report.render(painter))?;
     Ok(report.exit())
+}
+
+/// `first`: the first of so many citizens. Each number is at most [`PERSONS_MAX`].
+fn ensure_they_exist(first: u64, citizens: u64) -> Result<(), Failure> {
+    if first + citizens <= PERSONS_MAX {
+        return Ok(());
+    }
+    let beyond = format!("a seed has {PERSONS_MAX} people, and the last of these lie beyond them");
+    Err(Failure::usage(beyond).next("lower --first-citizen or --citizens"))
 }
 
 /// What to play, the sites it takes place at (`None`: all of them), and how many calls it takes, if it
@@ -243,6 +257,12 @@ mod tests {
         assert!(parse_share("1.1").is_err() && parse_share("NaN").is_err());
         assert_eq!(parse_rate("10000"), Ok(10_000.0));
         assert!(parse_rate("0").is_err() && parse_rate("inf").is_err());
+    }
+
+    #[test]
+    fn nobody_is_played_who_does_not_exist() {
+        assert!(ensure_they_exist(0, PERSONS_MAX).is_ok());
+        assert!(ensure_they_exist(1, PERSONS_MAX).is_err());
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Measures a cluster of three nodes and a gateway on this machine: `make bench`.
 //!
-//! Before anything is measured, short loads are judged by their histories: figures of a cluster that breaks a
-//! promise are worth nothing. Everything runs here: nodes, gateway and load share the machine's cores. Each
-//! figure is the median of several rounds; single runs on a shared machine say little. The report goes to the
-//! terminal and, as Markdown and JSON, to `docs/bench/`.
+//! Loads are judged by their histories: figures of a cluster that breaks a promise are worth nothing. Everything runs
+//! here: nodes, gateway and load share the machine's cores. Each figure is the median of several rounds; single runs
+//! on a shared machine say little. The report goes to the terminal and, as Markdown and JSON, to `docs/bench/`.
 
 #[path = "cluster/failover.rs"]
 mod failover;
@@ -24,6 +23,7 @@ use clap::Parser;
 use quorate_harness::cluster::ClusterOptions;
 use quorate_harness::with_cluster;
 
+use lawful::Judge;
 use report::Report;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quorate");
@@ -57,10 +57,11 @@ fn main() {
     with_cluster(ClusterOptions::new(PROGRAM), async |cluster| {
         let machine = machine::describe();
         println!("{machine}");
-        lawful::judge(cluster)?;
-        let loads = throughput::measure(cluster, &options).await?;
+        let mut judge = Judge::new(cluster);
+        judge.play_first(cluster)?;
+        let loads = throughput::measure(cluster, &options, &mut judge).await?;
         let failovers = failover::measure(cluster, options.rounds).await?;
-        let freshness = freshness::measure(cluster, options.seconds.max(10)).await?;
+        let freshness = freshness::measure(cluster, options.seconds.max(10), &mut judge).await?;
         let filled = throughput::fill(cluster, options.citizens).await?;
         let report = Report {
             machine,
@@ -70,6 +71,7 @@ fn main() {
             failovers,
             freshness,
             filled,
+            judged_calls: judge.calls,
         };
         println!("\n{}", report.to_markdown());
         report.write(&options.report_dir)

@@ -14,7 +14,7 @@ use super::{
 use crate::{exit::Failure, progress, reach::Reach};
 
 /// Lists under way at once.
-const LISTS: usize = 64;
+const LISTS: usize = 512;
 
 /// Each list has a client of its own, with a number that no client of the load has.
 const FIRST_CLIENT: u64 = 1 << 31;

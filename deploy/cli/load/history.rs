@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     fs::File,
     io::{self, BufWriter, Write as _},
     path::Path,
@@ -17,7 +18,8 @@ use quorate_client::{
     model::{Decision, Position, Purchase, Recorded, Sales, Verdict},
 };
 use quorate_proto::ids::RequestId;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::tally::micros;
 
@@ -66,32 +68,35 @@ impl HistoryFile {
     }
 
     pub(crate) fn checked(&self, call: Call, answer: &Result<Verdict, ReadError>) {
-        let reply = match answer {
-            Ok(verdict) => verdict_reply(verdict, false),
-            Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
+        let asked = Asked::Check {
+            quantity: call.quantity,
         };
-        let asked = json!({ "check": { "quantity": call.quantity } });
-        self.write(call, &asked, &reply);
+        let reply = match answer {
+            Ok(verdict) => Reply::Verdict(decided(verdict, false)),
+            Err(error) => Reply::NotDone { cause: Text(error) },
+        };
+        self.write(call, asked, reply);
     }
 
     pub(crate) fn sold(&self, call: Call, answer: &Result<Recorded, WriteError>) {
-        let reply = match answer {
-            Ok(recorded) => verdict_reply(&recorded.verdict, recorded.repeated_answer),
-            Err(error @ WriteError::OutcomeUnknown { .. }) => {
-                json!({ "unknown": { "cause": error.to_string() } })
-            }
-            Err(error) => json!({ "not_done": { "cause": error.to_string() } }),
+        let asked = Asked::Sell {
+            request: call.request_id.map(Text),
+            quantity: call.quantity,
         };
-        let request = call.request_id.map(|id| id.to_string());
-        let asked = json!({ "sell": { "request": request, "quantity": call.quantity } });
-        self.write(call, &asked, &reply);
+        let reply = match answer {
+            Ok(recorded) => Reply::Verdict(decided(&recorded.verdict, recorded.repeated_answer)),
+            Err(error @ WriteError::OutcomeUnknown { .. }) => Reply::Unknown { cause: Text(error) },
+            Err(error) => Reply::NotDone { cause: Text(error) },
+        };
+        self.write(call, asked, reply);
     }
 
     pub(crate) fn listed(&self, call: Call, sales: &Sales) {
-        let purchases: Vec<_> = sales.purchases.iter().map(purchase).collect();
-        let position = position(sales.position);
-        let reply = json!({ "listed": { "purchases": purchases, "position": position } });
-        self.write(call, &json!("list"), &reply);
+        let reply = Reply::Listed {
+            purchases: sales.purchases.iter().map(purchase).collect(),
+            position: position(sales.position),
+        };
+        self.write(call, Asked::List, reply);
     }
 
     /// Whoever was asked about so far.
@@ -116,53 +121,128 @@ impl HistoryFile {
         }
     }
 
-    fn write(&self, call: Call, asked: &Value, reply: &Value) {
-        let record = json!({
-            "client": call.client,
-            "start_us": micros(call.start.saturating_sub(self.started)),
-            "end_us": micros(call.end.saturating_sub(self.started)),
-            "citizen": call.person,
-            "call": asked,
-            "reply": reply,
-        });
+    fn write(&self, call: Call, asked: Asked, reply: Reply<'_>) {
+        let line = Line {
+            client: call.client,
+            start_us: micros(call.start.saturating_sub(self.started)),
+            end_us: micros(call.end.saturating_sub(self.started)),
+            citizen: call.person,
+            call: asked,
+            reply,
+        };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.persons.insert(call.person);
         if state.failure.is_none() {
-            state.failure = writeln!(state.file, "{record}").err();
+            state.failure = line.write(&mut state.file).err();
         }
     }
 }
 
-fn verdict_reply(verdict: &Verdict, repeated: bool) -> Value {
-    let mut reply = json!({
-        "remaining": verdict.remaining,
-        "limit": verdict.limit,
-        "window_ms": verdict.window.map(|window| {
-            [window.start.as_millisecond(), window.end.as_millisecond()]
-        }),
-        "decided_ms": verdict.decided_at.as_millisecond(),
-        "purchases": verdict.purchases.iter().map(purchase).collect::<Vec<_>>(),
-        "repeated": repeated,
-        "position": position(verdict.position),
-    });
-    if let Decision::Denied(reason) = verdict.decision {
-        reply["denied"] = reason.name().into();
-    }
-    json!({ "verdict": reply })
+/// A line of the file.
+#[derive(Serialize)]
+struct Line<'a> {
+    client: u64,
+    start_us: u64,
+    end_us: u64,
+    citizen: u64,
+    call: Asked,
+    reply: Reply<'a>,
 }
 
-fn position(position: Position) -> Value {
-    json!([
+impl Line<'_> {
+    fn write(&self, file: &mut impl io::Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *file, self)?;
+        file.write_all(b"\n")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    Check {
+        quantity: u32,
+    },
+    Sell {
+        request: Option<Text<RequestId>>,
+        quantity: u32,
+    },
+    List,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply<'a> {
+    Verdict(Decided),
+    Listed {
+        purchases: Vec<Bought>,
+        position: Place,
+    },
+    Unknown {
+        cause: Text<&'a dyn fmt::Display>,
+    },
+    NotDone {
+        cause: Text<&'a dyn fmt::Display>,
+    },
+}
+
+#[derive(Serialize)]
+struct Decided {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied: Option<&'static str>,
+    remaining: u32,
+    limit: u32,
+    window_ms: Option<[i64; 2]>,
+    decided_ms: i64,
+    purchases: Vec<Bought>,
+    repeated: bool,
+    position: Place,
+}
+
+/// Request, quantity, and whether it was undone.
+type Bought = (Text<RequestId>, u32, bool);
+
+/// Shard, term, index, ordinal.
+type Place = (u32, u64, u64, u32);
+
+/// What is written as it is shown.
+struct Text<T>(T);
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+fn decided(verdict: &Verdict, repeated: bool) -> Decided {
+    Decided {
+        denied: match verdict.decision {
+            Decision::Granted => None,
+            Decision::Denied(reason) => Some(reason.name()),
+        },
+        remaining: verdict.remaining,
+        limit: verdict.limit,
+        window_ms: verdict
+            .window
+            .map(|window| [window.start.as_millisecond(), window.end.as_millisecond()]),
+        decided_ms: verdict.decided_at.as_millisecond(),
+        purchases: verdict.purchases.iter().map(purchase).collect(),
+        repeated,
+        position: position(verdict.position),
+    }
+}
+
+fn purchase(purchase: &Purchase) -> Bought {
+    let voided = purchase.voided_at.is_some();
+    (Text(purchase.request_id), purchase.quantity, voided)
+}
+
+fn position(position: Position) -> Place {
+    (
         position.shard,
         position.term,
         position.log_index,
-        position.ordinal
-    ])
-}
-
-fn purchase(purchase: &Purchase) -> Value {
-    let voided = purchase.voided_at.is_some();
-    json!([purchase.request_id.to_string(), purchase.quantity, voided])
+        position.ordinal,
+    )
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub(super) struct Stage {
     terminals: Vec<Option<Terminal>>,
     connections: Vec<Connection>,
     population: Population,
+    first_person: u64,
     id_scheme: String,
     program: ProgramId,
     /// For one call, retries included.
@@ -95,6 +96,7 @@ impl Stage {
             terminals,
             connections,
             population: Population::new(seed),
+            first_person: args.first_citizen,
             id_scheme: NationalId::KR_RRN.to_owned(),
             program: reach.program(None)?,
             time_limit: reach.time_limit,
@@ -126,8 +128,8 @@ impl Stage {
     }
 
     pub(super) fn sale(&self, order: Order) -> Sale {
-        let number = self.population.number(order.person).to_text();
-        let citizen = NationalId::new(self.id_scheme.clone(), number);
+        let number = self.population.number(self.first_person + order.person);
+        let citizen = NationalId::new(self.id_scheme.clone(), number.to_text());
         Sale::new(citizen, self.program, order.quantity)
     }
 

@@ -23,6 +23,8 @@ use quorate_link::Env;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::lawful::Judge;
+
 /// Arrivals a second: the national 09:00 burst is 3 to 10 thousand.
 const MORNING_RATE: &str = "3000";
 /// Sites of the morning; the probed site is none of them.
@@ -67,7 +69,11 @@ struct Looks {
 }
 
 /// Plays a morning of some seconds and probes meanwhile.
-pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<Freshness> {
+pub(crate) async fn measure(
+    cluster: &Cluster,
+    seconds: u64,
+    judge: &mut Judge,
+) -> anyhow::Result<Freshness> {
     println!("freshness under {MORNING_RATE} arrivals a second");
     let sites = cluster.path("morning.csv");
     std::fs::write(&sites, self::sites(MORNING_SITES))?;
@@ -91,6 +97,7 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
         .args([MORNING_RATE, "--duration", &format!("{seconds}s")])
         .args(["--citizens", "2000000", "--sites"])
         .arg(&sites)
+        .args(judge.arguments())
         .arg("--context")
         .arg(cluster.context())
         .stdout(Stdio::piped())
@@ -108,6 +115,7 @@ pub(crate) async fn measure(cluster: &Cluster, seconds: u64) -> anyhow::Result<F
     let report: Value = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("the morning ended with {}", output.status))?;
     agrees_but_for(seen.len(), &report["verify"])?;
+    let _lawful = judge.judge()?;
 
     let looks = std::mem::take(&mut *looks.lock().unwrap_or_else(PoisonError::into_inner));
     let (first, last) = looks

@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) failovers: Vec<Failover>,
     pub(crate) freshness: Freshness,
     pub(crate) filled: Filled,
+    /// Calls of all loads but the last, each held against every law.
+    pub(crate) judged_calls: usize,
 }
 
 impl Report {
@@ -82,6 +84,11 @@ impl Report {
             self.filled.per_second,
             self.filled.bytes_per_sale,
             mebibytes.join(", ")
+        );
+        let _ = writeln!(
+            text,
+            "\nEvery load but that one left a history, which was judged: {} calls, no law broken.",
+            self.judged_calls
         );
         text
     }

@@ -7,7 +7,7 @@ use quorate_harness::cluster::Cluster;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Options, machine};
+use crate::{Options, lawful::Judge, machine};
 
 /// What is asked of the cluster.
 struct Load {
@@ -77,12 +77,16 @@ struct Round {
 }
 
 /// Measures every load. Rounds of different loads take turns, so that a slow minute hits all of them.
-pub(crate) async fn measure(cluster: &Cluster, options: &Options) -> anyhow::Result<Vec<Measured>> {
+pub(crate) async fn measure(
+    cluster: &Cluster,
+    options: &Options,
+    judge: &mut Judge,
+) -> anyhow::Result<Vec<Measured>> {
     let mut rounds: Vec<Vec<Round>> = LOADS.iter().map(|_| Vec::new()).collect();
     for number in 1..=options.rounds {
         for (load, rounds) in LOADS.iter().zip(&mut rounds) {
             println!("round {number} of {}: {}", options.rounds, load.name);
-            rounds.push(run(cluster, load, options.seconds)?);
+            rounds.push(run(cluster, load, options.seconds, judge)?);
         }
     }
     Ok(LOADS
@@ -92,7 +96,8 @@ pub(crate) async fn measure(cluster: &Cluster, options: &Options) -> anyhow::Res
         .collect())
 }
 
-/// Sells to many people and reads what that left behind.
+/// Sells to many people and reads what that left behind. It keeps no history: listing everybody, as that takes, would
+/// be in the memory that is read.
 pub(crate) async fn fill(cluster: &Cluster, citizens: u64) -> anyhow::Result<Filled> {
     println!("selling to {citizens} people");
     let before = written(cluster)?;
@@ -114,7 +119,12 @@ pub(crate) async fn fill(cluster: &Cluster, citizens: u64) -> anyhow::Result<Fil
     })
 }
 
-fn run(cluster: &Cluster, load_wanted: &Load, seconds: u64) -> anyhow::Result<Round> {
+fn run(
+    cluster: &Cluster,
+    load_wanted: &Load,
+    seconds: u64,
+    judge: &mut Judge,
+) -> anyhow::Result<Round> {
     let before = written(cluster)?;
     let clients = load_wanted.clients.to_string();
     let connections = load_wanted.connections.to_string();
@@ -135,7 +145,7 @@ fn run(cluster: &Cluster, load_wanted: &Load, seconds: u64) -> anyhow::Result<Ro
         ("sales", "0.0")
     };
     arguments.extend(["--checks", share]);
-    let report = load(cluster, &arguments)?;
+    let (report, _lawful) = judge.play(cluster, &arguments)?;
     let failed = number(&report, "/unknown/left")?;
     ensure!(failed == 0.0, "{failed} sales were left unknown");
     let granted = number(&report, "/sales/granted")?.max(1.0);

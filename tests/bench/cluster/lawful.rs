@@ -12,8 +12,8 @@ use crate::{freshness, throughput};
 
 /// Of all loads.
 const SEED: &str = "1";
-/// Loads begin so far apart among the seed's people, so that nobody is of two populations.
-const PEOPLE_OF_A_LOAD: u64 = 10_000_000;
+/// Loads begin so far apart among the seed's people that nobody is of two populations: as many as the largest has.
+const PEOPLE_OF_A_LOAD: u64 = 2_000_000;
 
 /// Visits of the steady load, each person's share of them, and what a visit buys of the 100 units a week: the
 /// fourth sale to a person is denied.

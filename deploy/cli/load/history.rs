@@ -23,6 +23,10 @@ use serde_json::json;
 
 use super::tally::micros;
 
+/// What is kept in memory before it is written: all of a short run. The cluster may be on this machine, and what is
+/// written beside it holds up its syncs.
+const BUFFER_BYTES: usize = 256 << 20;
+
 /// Where the records go. Failures to write are kept and reported at the end.
 pub(crate) struct HistoryFile {
     started: Duration,
@@ -54,7 +58,7 @@ pub(crate) struct Call {
 impl HistoryFile {
     /// Starts a file. `limit`: units that the rule in force allows.
     pub(crate) fn create(path: &Path, limit: u32, started: Duration) -> io::Result<Self> {
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
         let rule = json!({ "limit": limit, "window": "as_answered" });
         writeln!(file, "{}", json!({ "history": 1, "rules": [rule] }))?;
         Ok(Self {
